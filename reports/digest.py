@@ -1,0 +1,116 @@
+"""What a digest says, as plain values: the contract between the warehouse and the rendering.
+
+Whoever builds a :class:`Digest` has already restricted every row to its manager.
+Titles are ``{"en": …, "zh": …}``; a missing language falls back to English, then to the key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Literal, get_args
+
+Unit = Literal["money", "ratio", "count", "days", "points", "rank", "flag", "text"]
+Direction = Literal["new", "up", "down", "left"]
+Cause = Literal["measures", "policy", "override", "review", "correction", "movement"]
+Titles = dict[str, str]
+
+
+def _check(what: str, value: str, kind: object) -> None:
+    allowed = get_args(kind)
+    if value not in allowed:
+        raise ValueError(f"{what} is {value!r}; it must be one of {', '.join(allowed)}")
+
+
+@dataclass(frozen=True)
+class Driver:
+    """One indicator that moved a customer, with its value before and after; None is "no value"."""
+
+    indicator: str
+    title: Titles
+    unit: Unit
+    before: Decimal | str | None
+    after: Decimal | str | None
+
+    def __post_init__(self) -> None:
+        _check("the unit of a driver", self.unit, Unit)
+
+
+@dataclass(frozen=True)
+class Mover:
+    """One customer whose published tier moved; `value` is the money at stake in the reporting currency."""
+
+    customer_id: str
+    customer_name: str
+    from_tier: str | None
+    to_tier: str | None
+    direction: Direction
+    cause: Cause
+    drivers: tuple[Driver, ...]
+    value: Decimal | None
+
+    def __post_init__(self) -> None:
+        _check("the direction of a mover", self.direction, Direction)
+        _check("the cause of a move", self.cause, Cause)
+
+
+@dataclass(frozen=True)
+class TierCount:
+    """How many customers a tier has (rank 1 is best), and had at the previous publication (None: no such)."""
+
+    tier: str
+    rank: int
+    title: Titles
+    customers: int
+    before: int | None
+
+
+@dataclass(frozen=True)
+class PolicySection:
+    """What one policy says of this manager's customers; `actions` is what follows from each tier."""
+
+    policy_id: str
+    title: Titles
+    as_of: date
+    tiers: tuple[TierCount, ...]
+    movers: tuple[Mover, ...]
+    actions: dict[str, Titles]
+
+
+@dataclass(frozen=True)
+class QuarantineCount:
+    """How many source rows one rule refused."""
+
+    entity: str
+    rule: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class Digest:
+    """Everything one account manager is told.
+
+    `unassigned_customers` is above 0 only for the fallback manager.
+    `customers` counts distinct customers over all sections; None shows a total only when one section has it.
+    """
+
+    manager_id: str
+    manager_name: str
+    recipient: str
+    locale: str
+    currency: str
+    sections: tuple[PolicySection, ...]
+    quarantined: tuple[QuarantineCount, ...]
+    unassigned_customers: int = 0
+    is_correction: bool = False
+    customers: int | None = None
+
+
+def digest_is_quiet(digest: Digest) -> bool:
+    """True when nothing moved, no row was quarantined and no customer lacks a manager."""
+    return not (
+        any(section.movers for section in digest.sections)
+        or any(count.rows for count in digest.quarantined)
+        or digest.unassigned_customers
+    )

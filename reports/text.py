@@ -1,0 +1,28 @@
+"""Text of foreign origin, made safe to show: names come from other systems and other people."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+NAME_LENGTH: Final = 80
+_READ_AT_MOST: Final = 20  # characters read per character shown, so that a huge value costs nothing
+
+# Joiners shape Persian and Indic names and emoji; every other format character (bidi overrides, byte order
+# marks, tags) can only mislead a reader.
+_JOINERS: Final = "\u200c\u200d"
+
+
+def clean_text(value: object, length: int = NAME_LENGTH) -> str:
+    """One visible line: no control, bidi or unencodable character, at most `length` characters."""
+    shown = []
+    for character in str(value)[: length * _READ_AT_MOST]:
+        category = unicodedata.category(character)
+        if category in {"Cc", "Zl", "Zp"}:
+            shown.append(" ")
+        elif category == "Cs":
+            shown.append("\ufffd")
+        elif category != "Cf" or character in _JOINERS:
+            shown.append(character)
+    line = " ".join("".join(shown).split())
+    return line if len(line) <= length else line[: length - 1].rstrip() + "…"

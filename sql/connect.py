@@ -1,0 +1,208 @@
+"""Connections: what a connection says, engines for it, and bulk rows in and out as Arrow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import csv
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy.dialects import registry
+from sqlalchemy.engine.interfaces import IsolationLevel
+from sqlalchemy.pool import NullPool
+
+from sql.errors import TieringError
+from sql.statements import dialect_of, transpile
+
+registry.register("duckdb.buffered", "sql.duckdb_buffered", "BufferedDialect")
+
+_WRITER_SETTINGS = {
+    # A session that hangs must not keep its locks: without these a frozen attempt later commits stale rows.
+    "lock_timeout": "120s",
+    "idle_in_transaction_session_timeout": "300s",
+    "client_connection_check_interval": "1s",
+}
+
+
+@dataclass(frozen=True)
+class Database:
+    """Where a database is. `kind` is duckdb (with `path`) or a SQLAlchemy dialect name such as postgresql."""
+
+    kind: str
+    path: str = ""
+    host: str = ""
+    port: int | None = None
+    name: str = ""
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+    @property
+    def url(self) -> URL:
+        """The SQLAlchemy URL; its text form hides the password."""
+        if self.kind == "duckdb":
+            return URL.create("duckdb+buffered", database=self.path)
+        driver = "postgresql+psycopg" if self.kind == "postgresql" else self.kind
+        return URL.create(
+            driver, self.user or None, self.password or None, self.host or None, self.port, self.name or None
+        )
+
+    @property
+    def url_unbuffered(self) -> URL:
+        """The URL for reading a source: rows stream and are never held as a whole."""
+        return URL.create("duckdb", database=self.path) if self.kind == "duckdb" else self.url
+
+    @property
+    def place(self) -> str:
+        """Where it is, in words for a message: never with a password."""
+        return self.path if self.kind == "duckdb" else f"{self.host}:{self.port or 5432}/{self.name}"
+
+    def is_same_as(self, other: Database) -> bool:
+        """Whether both are one database, so that rows need not leave it."""
+        return (self.kind, self.path, self.host, self.port or 5432, self.name) == (
+            other.kind,
+            other.path,
+            other.host,
+            other.port or 5432,
+            other.name,
+        )
+
+
+def open_engine(database: Database) -> Engine:
+    """Return an engine for `database` whose connections close when they are released.
+
+    A DuckDB file has one process at a time, readers included: nothing keeps it open between two uses.
+    """
+    engine = create_engine(database.url, poolclass=NullPool, hide_parameters=True)
+    if database.kind == "postgresql":
+
+        @event.listens_for(engine, "connect")
+        def _bound_the_session(raw: Any, _record: Any) -> None:
+            with raw.cursor() as cursor:
+                for name, value in _WRITER_SETTINGS.items():
+                    cursor.execute("SELECT set_config(%s, %s, false)", (name, value))
+                cursor.execute("SELECT set_config('TimeZone', 'UTC', false)")
+            raw.commit()
+
+    return engine
+
+
+@contextmanager
+def unreachable(role: str, database: Database) -> Iterator[None]:
+    """Turn whatever a driver raises while connecting into one clear line that never holds the password."""
+    try:
+        yield
+    except Exception as error:  # drivers raise their own errors, inside the DBAPI hierarchy and outside it
+        raise TieringError(_why_unreachable(role, database, error)) from None
+
+
+@contextmanager
+def connected(database: Database, role: str, isolation: IsolationLevel | None = None) -> Iterator[Connection]:
+    """Yield a connection in one transaction: committed at the end, rolled back on an error.
+
+    Raises TieringError in one line when the database named `role` (tiering_source, …) cannot be reached.
+    """
+    engine = open_engine(database)
+    try:
+        with unreachable(role, database):
+            connection = engine.connect()
+        with connection:
+            if isolation and database.kind == "postgresql":
+                connection = connection.execution_options(isolation_level=isolation)
+            with connection.begin():
+                yield connection
+    finally:
+        engine.dispose()
+
+
+def _why_unreachable(role: str, database: Database, error: Exception) -> str:
+    text = str(getattr(error, "orig", error) or error)
+    place = f"{role}: {database.place}"
+    if "password authentication failed" in text or "no password supplied" in text:
+        return f"{place} refuses the password of user {database.user}; correct the connection {role}"
+    if 'database "' in text and "does not exist" in text:
+        return f"{place}: there is no such database; create it or correct the connection {role}"
+    if 'role "' in text and "does not exist" in text:
+        return f"{place}: there is no user {database.user}; create it or correct the connection {role}"
+    if "lock on file" in text:
+        return f"{place} is open in another process; a DuckDB file has one process at a time, wait or close it"
+    if database.kind == "duckdb":
+        return f"{place} cannot be opened as a DuckDB file; correct the path in the connection {role}"
+    if re.search(r"could not translate|resolve|Name or service", text):
+        return f"{place}: the host name is unknown; correct the connection {role}"
+    return f"{place} cannot be reached; start the server or correct the connection {role}"
+
+
+_NUMBER = pa.decimal128(38, 18)
+
+
+def read_arrow(connection: Connection, sql: str, parameters: dict[str, Any] | None = None) -> pa.Table:
+    """Return the rows of one SELECT (DuckDB's dialect, `:name` parameters) as an Arrow table.
+
+    Decimals of any scale come as decimal128(38, 18) on every engine. On DuckDB the SELECT runs in the
+    transaction of `connection`; on PostgreSQL it runs through ADBC and sees what is committed.
+    """
+    statement = text(transpile(sql, dialect_of(connection))).bindparams(**(parameters or {}))
+    if connection.dialect.name == "duckdb":
+        compiled = statement.compile(dialect=connection.dialect)
+        values = [compiled.params[name] for name in compiled.positiontup or ()]
+        table = _duckdb(connection).execute(str(compiled), values).to_arrow_table()
+    else:
+        numbered = re.sub(r"%\((\w+)\)s(?:::\w+)?", ":\\1", str(statement.compile(dialect=connection.dialect)))
+        order: list[str] = []
+
+        def number(match: re.Match[str]) -> str:
+            if match[1] not in order:
+                order.append(match[1])
+            return f"${order.index(match[1]) + 1}"
+
+        numbered = re.sub(r"(?<!:):(\w+)", number, numbered).replace("%%", "%")
+        values = [(parameters or {})[name] for name in order]
+        with _adbc(connection) as bulk, bulk.cursor() as cursor:
+            cursor.execute(numbered, values or None)
+            table = cursor.fetch_arrow_table()
+    columns = []
+    for field_ in table.schema:
+        column = table.column(field_.name)
+        if isinstance(column.type, pa.OpaqueType):  # ADBC's NUMERIC
+            column = column.cast(pa.string())
+            column = column.cast(_NUMBER)
+        elif pa.types.is_decimal(column.type):
+            column = column.cast(_NUMBER)
+        columns.append(column)
+    return pa.table(dict(zip(table.schema.names, columns, strict=True)))
+
+
+def write_arrow(connection: Connection, table: str, rows: pa.Table) -> None:
+    """Append `rows` to `table` (schema.name, same column names) in the transaction of `connection`."""
+    if not rows.num_rows:
+        return
+    columns = ", ".join(rows.column_names)
+    if connection.dialect.name == "duckdb":
+        raw = _duckdb(connection)
+        raw.register("incoming_rows", rows)
+        raw.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM incoming_rows")  # noqa: S608
+        raw.unregister("incoming_rows")
+        return
+    raw = connection.connection.driver_connection
+    with raw.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT csv)") as copy:
+        options = csv.WriteOptions(include_header=False)
+        for batch in rows.to_batches(max_chunksize=50_000):
+            sink = pa.BufferOutputStream()
+            csv.write_csv(batch, sink, options)
+            copy.write(sink.getvalue().to_pybytes())
+
+
+def _duckdb(connection: Connection) -> Any:
+    """Return DuckDB's own connection below SQLAlchemy's: the same transaction, but rows as Arrow."""
+    return connection.connection.driver_connection  # type: ignore[union-attr]
+
+
+def _adbc(connection: Connection) -> Any:
+    from adbc_driver_postgresql import dbapi
+
+    url = connection.engine.url.set(drivername="postgresql")
+    return dbapi.connect(url.render_as_string(hide_password=False))

@@ -1,0 +1,12 @@
+-- Service tickets opened in the batch: one row per ticket.
+SELECT
+    ticket.ticket_no AS event_id,
+    ticket.partner_no AS customer_id,
+    ticket.opened_day AS opened_on,
+    ticket.ticket_kind AS kind,
+    ticket.seconds_to_answer AS answered_seconds,
+    ticket.closed_day AS closed_on,
+    ticket.satisfaction_mark AS satisfaction
+FROM erp.service_ticket AS ticket
+WHERE ticket.opened_day >= :batch_start
+    AND ticket.opened_day < :batch_end

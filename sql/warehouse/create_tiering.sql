@@ -1,0 +1,2 @@
+-- The schema that records its own upgrades; everything else is created by numbered statements.
+CREATE SCHEMA IF NOT EXISTS tiering

@@ -1,0 +1,2 @@
+-- Schema landing: what the sources said, as text, by batch.
+CREATE SCHEMA IF NOT EXISTS landing

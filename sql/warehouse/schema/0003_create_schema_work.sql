@@ -1,0 +1,2 @@
+-- Schema work: tables that any run may rebuild.
+CREATE SCHEMA IF NOT EXISTS work

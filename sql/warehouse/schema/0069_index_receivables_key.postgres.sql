@@ -1,0 +1,2 @@
+-- Index on PostgreSQL only: DuckDB has no partial unique indexes, and refuses to replace a key within one transaction.
+CREATE UNIQUE INDEX receivables_standing_key ON facts.receivables (document_id) WHERE superseded_in IS NULL

@@ -1,0 +1,120 @@
+"""Settings from `TIERING_*` environment variables, and the one error that a person reads."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import date
+from difflib import get_close_matches
+from pathlib import Path
+from zoneinfo import ZoneInfo, available_timezones
+
+from sql.errors import TieringError
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def _existing_folder(name: str, value: str) -> Path:
+    path = Path(value).expanduser()
+    path = path if path.is_absolute() else ROOT / path
+    if not path.is_dir():
+        raise TieringError(f"{name}: folder {value} does not exist; set it to a folder of policies")
+    return path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an installation decides; one field per variable `TIERING_<FIELD>`."""
+
+    source: Path = ROOT / "sql" / "sources" / "demo"
+    policies: Path = ROOT / "policies"
+    reporting_currency: str = "CNY"
+    timezone: str = "Asia/Shanghai"
+    domain: str = "tiering.example"
+    sender: str = ""
+    fallback_manager: str = ""
+    alert_email: str = ""
+    mail_dir: Path = Path("mail")
+    data_docs_dir: Path = Path("data_docs")
+    first_day: date | None = None
+    minimum_rows: int = 1
+    maximum_quarantine_share: str = "0.10"
+    pool: str = "default_pool"
+    facts_timeout_hours: int = 12
+    approver: str = ""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The one time zone in which business days are counted."""
+        return ZoneInfo(self.timezone)
+
+
+def _closest(word: str, words: list[str]) -> str:
+    near = get_close_matches(word, words, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def source_folder(value: str) -> Path:
+    """Return the folder of SELECTs that `TIERING_SOURCE` names: below sql/sources, or a path.
+
+    Raises TieringError when there is no such folder.
+    """
+    known = ROOT / "sql" / "sources"
+    for candidate in (known / value, Path(value).expanduser()):
+        if value and candidate.is_dir():
+            return candidate.resolve()
+    names = sorted(path.name for path in known.iterdir() if path.is_dir())
+    raise TieringError(
+        f"TIERING_SOURCE: there is no folder {value!r} below sql/sources, nor as a path"
+        f"{_closest(value, names) or '; known: ' + ', '.join(names)}"
+    )
+
+
+def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings in `environment` (default: the process's), checked.
+
+    Raises TieringError naming the variable, what is wrong and what to do.
+    """
+    env = os.environ if environment is None else environment
+    names = {f"TIERING_{field.name.upper()}": field.name for field in fields(Settings)}
+    for variable in env:
+        if variable.startswith("TIERING_") and variable not in names:
+            raise TieringError(f"{variable}: unknown setting{_closest(variable, list(names)) or ''}")
+    given = {names[variable]: value for variable, value in env.items() if variable in names and value != ""}
+    values: dict[str, object] = dict(given)
+    if "source" in given:
+        values["source"] = source_folder(given["source"])
+    if "policies" in given:
+        values["policies"] = _existing_folder("TIERING_POLICIES", given["policies"])
+    for name in ("mail_dir", "data_docs_dir"):
+        if name in given:
+            values[name] = Path(given[name]).expanduser()
+    if not re.fullmatch(r"[A-Z]{3}", given.get("reporting_currency", "CNY")):
+        raise TieringError("TIERING_REPORTING_CURRENCY: an ISO 4217 code in capitals is needed, such as CNY")
+    zone = given.get("timezone", "Asia/Shanghai")
+    if "/" not in zone and zone != "UTC" or zone not in available_timezones():
+        raise TieringError(f"TIERING_TIMEZONE: {zone!r} is no IANA zone, such as Asia/Shanghai")
+    if "first_day" in given:
+        try:
+            values["first_day"] = date.fromisoformat(given["first_day"])
+        except ValueError:
+            raise TieringError("TIERING_FIRST_DAY: a date such as 2024-01-01 is needed") from None
+    for name in ("minimum_rows", "facts_timeout_hours"):
+        if name in given:
+            if not given[name].isdecimal() or int(given[name]) < 1:
+                raise TieringError(f"TIERING_{name.upper()}: a whole number from 1 is needed")
+            values[name] = int(given[name])
+    share = given.get("maximum_quarantine_share", "0.10")
+    if not re.fullmatch(r"0?\.\d+|0|1", share):
+        raise TieringError("TIERING_MAXIMUM_QUARANTINE_SHARE: a fraction from 0 to 1 is needed, such as 0.10")
+    for name in ("fallback_manager", "alert_email", "sender"):
+        if given.get(name):
+            from reports import check_recipient
+
+            try:
+                values[name] = check_recipient(given[name])
+            except ValueError as error:
+                raise TieringError(f"TIERING_{name.upper()}: {error}") from None
+    return Settings(**values)  # type: ignore[arg-type]
