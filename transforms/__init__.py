@@ -1,0 +1,15 @@
+"""Decisions: pure functions, frame in, frame out. `decide` is imported on first use, so that a DAG file stays light."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["decide_tiers"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "decide_tiers":
+        from transforms.decide import decide_tiers
+
+        return decide_tiers
+    raise AttributeError(name)

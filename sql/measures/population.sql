@@ -1,0 +1,14 @@
+-- Who is in scope on a day: one row per account whose head has not left.
+SELECT account_id, account_manager_id
+FROM (
+  SELECT
+    account_id,
+    account_manager_id,
+    status,
+    ROW_NUMBER() OVER (
+      PARTITION BY account_id
+      ORDER BY CASE WHEN customer_id = account_id THEN 0 ELSE 1 END, customer_id COLLATE "C"
+    ) AS nth
+  FROM account
+) AS member
+WHERE nth = 1 AND COALESCE(status, 'active') <> 'left'

@@ -1,0 +1,272 @@
+"""Decide: indicators in, tiers out. A decision looks at one row only, so any chunk of rows may be decided alone."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sql.errors import TieringError
+from transforms.conditions import Condition
+from transforms.policy import Composite, Policy, TopShare
+
+NUMBER = pd.ArrowDtype(pa.decimal128(38, 18))
+TEXT = pd.ArrowDtype(pa.string())
+
+DECISION_COLUMNS = {
+    "customer_id": TEXT,
+    "computed_tier": TEXT,
+    "reason": TEXT,
+    "status": TEXT,
+    "score": NUMBER,
+    "code": TEXT,
+    "completeness": NUMBER,
+    "account_manager_id": TEXT,
+    "input_hash": TEXT,
+}
+COMPONENT_COLUMNS = {
+    "customer_id": TEXT,
+    "indicator": TEXT,
+    "value": NUMBER,
+    "value_text": TEXT,
+    "level": TEXT,
+    "points": NUMBER,
+    "weight": pd.ArrowDtype(pa.decimal128(18, 8)),
+    "contribution": NUMBER,
+    "is_missing": pd.ArrowDtype(pa.bool_()),
+    "evidence_on": pd.ArrowDtype(pa.date32()),
+}
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What a decision found.
+
+    `decisions`: one row per account, columns `DECISION_COLUMNS`; exactly one of computed_tier and reason is set.
+    `components`: one row per account and indicator, columns `COMPONENT_COLUMNS`.
+    """
+
+    decisions: pd.DataFrame
+    components: pd.DataFrame
+
+
+def decide_tiers(policy: Policy, indicators: pd.DataFrame) -> Decided:
+    """Give every account its tier under `policy`, or the reason why it has none.
+
+    In: one row per account, columns account_id, account_manager_id and every indicator of the policy, of
+    Arrow types (numbers exact). Out: see `Decided`. Rows keep their order.
+    Raises TieringError when a column is missing, an account stands twice, or an indicator that decides is
+    undefined without a `missing` entry.
+    """
+    _check_columns(policy, indicators)
+    values = indicators[list(policy.indicators)].reset_index(drop=True)
+    reason = _gate_reason(policy, values)
+    graded = reason.isna().to_numpy()
+    tier = np.full(len(values), None, dtype=object)
+    status = np.full(len(values), None, dtype=object)
+    status[graded] = "final"
+    by_missing = np.zeros(len(values), dtype=bool)
+    for name, entry in policy.missing.items():
+        undefined = graded & ~by_missing & values[name].isna().to_numpy()
+        tier[undefined], status[undefined] = entry.tier, entry.status
+        by_missing |= undefined
+    open_ = graded & ~by_missing
+    levels: dict[str, pd.Series] = {}
+    code = score = None
+    if policy.decide.rules is not None:
+        tier[open_] = _by_rules(policy, values[open_])
+    elif policy.decide.composite is not None:
+        levels = _digits(policy.decide.composite, values, open_)
+        code, score = _code_and_sum(levels, open_)
+        tier[open_] = _by_score(policy.decide.composite, score[open_])
+    elif policy.decide.top_share is not None:
+        _refuse_missing(policy, values, open_, policy.decide.indicators)
+        tier[open_] = _by_share(policy.decide.top_share, values[open_])
+    customer_id = indicators["account_id"].reset_index(drop=True)
+    decisions = pd.DataFrame(
+        {
+            "customer_id": customer_id,
+            "computed_tier": tier,
+            "reason": reason,
+            "status": status,
+            "score": None if score is None else score,
+            "code": None if code is None else code,
+            "completeness": _completeness(values).where(pd.Series(graded), None),
+            "account_manager_id": indicators["account_manager_id"].reset_index(drop=True),
+            "input_hash": _input_hash(policy, values),
+        }
+    ).astype(DECISION_COLUMNS)
+    return Decided(decisions, _components(policy, customer_id, values, levels))
+
+
+def _check_columns(policy: Policy, indicators: pd.DataFrame) -> None:
+    needed = ["account_id", "account_manager_id", *policy.indicators]
+    lacking = [name for name in needed if name not in indicators]
+    if lacking:
+        raise TieringError(f"policy {policy.id}: the measures lack {', '.join(lacking)}; measure them for this policy")
+    twice = indicators["account_id"][indicators["account_id"].duplicated()]
+    if len(twice):
+        raise TieringError(f"policy {policy.id}: {len(twice)} accounts stand twice, such as {', '.join(twice[:5])}")
+
+
+def _gate_reason(policy: Policy, values: pd.DataFrame) -> pd.Series:
+    """Return for every account the first gate it does not pass, as `gate:<name>`; missing when it passes all."""
+    reason = pd.Series(pd.NA, index=values.index, dtype=TEXT)
+    for name, text in policy.gate.items():
+        refused = ~Condition(text).holds(values) & reason.isna().to_numpy()
+        reason[refused] = f"gate:{name}"
+    return reason
+
+
+def _refuse_missing(policy: Policy, values: pd.DataFrame, rows: np.ndarray, names: list[str]) -> None:
+    for name in names:
+        undefined = int((values[name].isna().to_numpy() & rows).sum())
+        if undefined:
+            raise TieringError(
+                f"policy {policy.id}: the indicator {name} is undefined for {undefined} accounts and decides; "
+                f"say under missing what that means"
+            )
+
+
+def _by_rules(policy: Policy, values: pd.DataFrame) -> np.ndarray:
+    tier = np.full(len(values), None, dtype=object)
+    left = np.ones(len(values), dtype=bool)
+    for rule in policy.decide.rules or []:
+        matched = left if rule.condition is None else left & rule.condition.holds(values)
+        tier[matched] = rule.tier
+        left = left & ~matched
+    return tier
+
+
+def _digits(composite: Composite, values: pd.DataFrame, rows: np.ndarray) -> dict[str, pd.Series]:
+    """Return the digit of every indicator per account: an integer, missing outside `rows`."""
+    found = {}
+    for digit in composite.digits:
+        value = values[digit.indicator]
+        if (value.isna().to_numpy() & rows).any():
+            raise TieringError(
+                f"the indicator {digit.indicator} is undefined for {int((value.isna().to_numpy() & rows).sum())} "
+                "accounts and is a digit; say under missing what that means, or gate on it"
+            )
+        level = pd.Series(pd.NA, index=values.index, dtype="Int64")
+        if digit.bands is None:
+            level[rows] = value[rows].astype("Int64")
+        else:
+            left = rows.copy()
+            for band in digit.bands:
+                inside = left if band.to is None else left & (value <= band.to).fillna(False).astype(bool).to_numpy()
+                level[inside] = band.score
+                left = left & ~inside
+        found[digit.indicator] = level
+    return found
+
+
+def _code_and_sum(levels: dict[str, pd.Series], rows: np.ndarray) -> tuple[pd.Series, pd.Series]:
+    digits = list(levels.values())
+    code = digits[0].astype("string")
+    score = digits[0]
+    for digit in digits[1:]:
+        code = code + digit.astype("string")
+        score = score + digit
+    return code.where(pd.Series(rows)), score
+
+
+def _by_score(composite: Composite, score: pd.Series) -> np.ndarray:
+    tier = np.full(len(score), composite.tiers[-1].tier, dtype=object)
+    for entry in reversed(composite.tiers[:-1]):
+        tier[(score >= entry.at_least).to_numpy(dtype=bool)] = entry.tier
+    return tier
+
+
+def _by_share(shape: TopShare, values: pd.DataFrame) -> np.ndarray:
+    """Compare the position with the cumulated share of the count, rounded half up, in whole numbers."""
+    position = values[shape.rank].to_numpy(dtype=np.int64)
+    count = values[shape.of].to_numpy(dtype=np.int64)
+    tier = np.full(len(values), shape.shares[-1].tier, dtype=object)
+    cumulated = Fraction(0)
+    cuts = []
+    for share in shape.shares[:-1]:
+        cumulated += Fraction(share.percent) / 100
+        cuts.append((share.tier, (2 * cumulated.numerator * count + cumulated.denominator) // (2 * cumulated.denominator)))
+    for name, cut in reversed(cuts):
+        tier[position <= cut] = name
+    return tier
+
+
+def _completeness(values: pd.DataFrame) -> pd.Series:
+    """Return the share of the indicators that are known, cut off after four digits."""
+    known = values.notna().sum(axis="columns").to_numpy(dtype=np.int64)
+    units = known * 10_000 // max(1, len(values.columns))
+    texts = pc.binary_join_element_wise(
+        pa.array(units // 10_000).cast(pa.string()), pc.utf8_lpad(pa.array(units % 10_000).cast(pa.string()), 4, "0"), "."
+    )
+    return pd.Series(pd.arrays.ArrowExtensionArray(texts.cast(pa.decimal128(38, 18))))
+
+
+def _as_text(values: pd.Series) -> pa.Array:
+    column = pa.array(values)
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    return pc.fill_null(column.cast(pa.string()), "\x00")
+
+
+def _input_hash(policy: Policy, values: pd.DataFrame) -> list[str]:
+    """Hash what the decision looks at, row by row: equal input has equal hashes on every engine."""
+    joined = pc.binary_join_element_wise(*[_as_text(values[name]) for name in policy.indicators], "\x1f")
+    prefix = hashlib.sha256(policy.version.encode())
+    hashes = []
+    for text in joined.to_pylist():
+        row = prefix.copy()
+        row.update(text.encode())
+        hashes.append(row.hexdigest()[:32])
+    return hashes
+
+
+def _number(values: pd.Series) -> pd.Series:
+    column = pa.array(values)
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    if pa.types.is_boolean(column.type):
+        column = column.cast(pa.int64())
+    return pd.Series(pd.arrays.ArrowExtensionArray(column.cast(pa.decimal128(38, 18))))
+
+
+def _components(
+    policy: Policy, customer_id: pd.Series, values: pd.DataFrame, levels: dict[str, pd.Series]
+) -> pd.DataFrame:
+    parts = []
+    for name in policy.indicators:
+        column = values[name]
+        is_text = pa.types.is_string(getattr(column.dtype, "pyarrow_dtype", pa.null()))
+        level = levels.get(name)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "customer_id": customer_id,
+                    "indicator": name,
+                    "value": None if is_text else _number(column),
+                    "value_text": column if is_text else None,
+                    "level": None if level is None else level.astype("string"),
+                    "points": None if level is None else level,
+                    "weight": None,
+                    "contribution": None if level is None else level,
+                    "is_missing": column.isna(),
+                    "evidence_on": None,
+                }
+            ).astype(COMPONENT_COLUMNS)
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def run_input_hash(policy: Policy, decisions: pd.DataFrame) -> str:
+    """Return the hash of everything a run decided on: policy and every account's input, in any order of rows."""
+    digest = hashlib.sha256(policy.version.encode())
+    ordered = decisions.sort_values("customer_id")
+    for customer_id, row_hash in zip(ordered["customer_id"], ordered["input_hash"], strict=True):
+        digest.update(f"{customer_id}\x1f{row_hash}\x1e".encode())
+    return digest.hexdigest()
