@@ -338,6 +338,17 @@ class Policy(_Part):
         """Return the rank of a tier, 1 = best."""
         return self.tiers.index(tier) + 1
 
+    def rule_of(self, tier: str) -> str:
+        """Return in plain words when the policy gives a tier."""
+        decide = self.decide
+        if decide.rules is not None:
+            return " or ".join(rule.when or "everybody else" for rule in decide.rules if rule.tier == tier)
+        if decide.composite is not None:
+            bounds = [part.at_least for part in decide.composite.tiers if part.tier == tier]
+            return " or ".join("everybody else" if bound is None else f"score >= {bound}" for bound in bounds)
+        shares = decide.top_share.shares if decide.top_share else []
+        return " and ".join(f"the next {part.percent} % by {self.decide.indicators[0]}" for part in shares if part.tier == tier)
+
     def title_of(self, indicator: str) -> dict[str, str]:
         """Return the titles of an indicator; its own name where the policy gives none."""
         return dict(self.indicators[indicator].title) or {"en": indicator.replace("_", " ")}

@@ -1,0 +1,12 @@
+-- Keeps what a tier of a policy version means, the first time it is published.
+INSERT INTO tiering.tier_definition (
+  policy_id, policy_version, tier, tier_rank, title_en, title_zh, rule, actions
+)
+SELECT
+  CAST(:policy_id AS TEXT), CAST(:policy_version AS TEXT), CAST(:tier AS TEXT), CAST(:tier_rank AS INTEGER),
+  CAST(:title_en AS TEXT), CAST(:title_zh AS TEXT), CAST(:rule AS TEXT), CAST(:actions AS TEXT)
+WHERE NOT EXISTS (
+  SELECT 1
+  FROM tiering.tier_definition
+  WHERE policy_id = :policy_id AND policy_version = :policy_version AND tier = :tier
+)

@@ -1,0 +1,5 @@
+-- The requests of a run: one row each.
+SELECT approval_id, request, asked_of, answered_by, answer, comment
+FROM tiering.approval
+WHERE run_id = :run_id
+ORDER BY approval_id

@@ -1,0 +1,137 @@
+"""Changes: why a tier moved: the smallest set of indicators that, put back, puts the tier back."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from itertools import combinations
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from transforms.decide import DECISION_COLUMNS, decide_tiers
+from transforms.policy import Policy
+
+POPULATION = "population"
+"""Stands for the indicator where a customer was not in scope on one of the two days."""
+
+
+def direction_of(policy: Policy, from_tier: str | None, to_tier: str | None) -> str:
+    """Return new, left, up or down. A tier that the policy no longer has counts as the lowest."""
+    if from_tier is None:
+        return "new"
+    if to_tier is None:
+        return "left"
+    lowest = len(policy.tiers) + 1
+    before = policy.rank_of(from_tier) if from_tier in policy.tiers else lowest
+    return "up" if policy.rank_of(to_tier) < before else "down"
+
+
+def restore_indicators(policy: Policy, components: pd.DataFrame) -> pd.DataFrame:
+    """Return the indicators that were decided on, from their stored components.
+
+    In: one row per customer and indicator, columns customer_id, indicator, value, value_text. Out: one row per
+    customer, the frame `decide_tiers` takes, without managers. Raises nothing; an indicator without rows is missing.
+    """
+    numbers = components.pivot(index="customer_id", columns="indicator", values="value")
+    texts = components.pivot(index="customer_id", columns="indicator", values="value_text")
+    frame = pd.DataFrame(index=numbers.index)
+    for name, indicator in policy.indicators.items():
+        source = texts if indicator.unit == "text" else numbers
+        values = source[name] if name in source else pd.Series(None, index=frame.index, dtype=object)
+        plain = [None if value is None or value is pd.NA or value != value else value for value in values]
+        if indicator.unit == "text":
+            kind: pa.DataType = pa.string()
+        elif indicator.top is not None or indicator.unit == "flag":
+            kind, plain = pa.bool_(), [None if value is None else bool(value) for value in plain]
+        elif indicator.is_statistic:
+            kind, plain = pa.int64(), [None if value is None else int(value) for value in plain]
+        else:
+            kind = pa.decimal128(38, 18)
+        frame[name] = pd.array(plain, dtype=pd.ArrowDtype(kind))
+    frame = frame.rename_axis("account_id").reset_index()
+    frame["account_id"] = frame["account_id"].astype(DECISION_COLUMNS["customer_id"])
+    frame["account_manager_id"] = pd.array([None] * len(frame), dtype=pd.ArrowDtype(pa.string()))
+    return frame
+
+
+def _states(policy: Policy, indicators: pd.DataFrame) -> pd.Series:
+    """Return tier or reason by account."""
+    decisions = decide_tiers(policy, indicators).decisions
+    state = decisions["computed_tier"].astype(object)
+    state = state.where(state.notna(), decisions["reason"].astype(object))
+    state.index = pd.Index(indicators["account_id"].astype(object))
+    return state
+
+
+def find_drivers(
+    policy: Policy, moves: pd.DataFrame, now: pd.DataFrame, before: pd.DataFrame, *, same_policy: bool
+) -> dict[str, tuple[str, list[dict[str, str | None]]]]:
+    """Return for every customer that moved on one day (cause, drivers).
+
+    In: `moves` (one row per customer: customer_id, from_state, to_state), `now` and `before` (indicators of the
+    day and of the published day before it, as `decide_tiers` takes them). A driver is indicator, before, after.
+    Cause is `policy` where the old indicators give the new tier under the new policy, else `measures`.
+    """
+    result: dict[str, tuple[str, list[dict[str, str | None]]]] = {}
+    now = now.set_index(now["account_id"].astype(object), drop=False)
+    before = before.set_index(before["account_id"].astype(object), drop=False)
+    open_moves = {row.customer_id: row for row in moves.itertuples()}
+    for customer_id, move in list(open_moves.items()):
+        if customer_id not in now.index or customer_id not in before.index:
+            came = customer_id in now.index
+            entry = {"indicator": POPULATION, "before": "out" if came else "in", "after": "in" if came else "out"}
+            result[customer_id] = ("measures", [entry])
+            del open_moves[customer_id]
+    if open_moves and not same_policy:
+        replayed = _states(policy, before.loc[list(open_moves)])
+        for customer_id, move in list(open_moves.items()):
+            if replayed[customer_id] == move.to_state:
+                result[customer_id] = ("policy", [])
+                del open_moves[customer_id]
+    names = list(policy.indicators)
+    for size in range(1, len(names) + 1):
+        for chosen in combinations(names, size):
+            if not open_moves:
+                return result
+            ids = list(open_moves)
+            tried = now.loc[ids].copy()
+            for name in chosen:
+                tried[name] = before.loc[ids, name]
+            states = _try_states(policy, tried)
+            for customer_id in ids:
+                if states is not None and states[customer_id] == open_moves[customer_id].from_state:
+                    result[customer_id] = (
+                        "measures",
+                        [_driver(name, before.at[customer_id, name], now.at[customer_id, name]) for name in chosen],
+                    )
+                    del open_moves[customer_id]
+    for customer_id in open_moves:  # only a change of policy remains
+        result[customer_id] = ("policy", [])
+    return result
+
+
+def _try_states(policy: Policy, indicators: pd.DataFrame) -> pd.Series | None:
+    """Return the states, or nothing when the mixture of two days cannot be decided at all."""
+    from sql.errors import TieringError
+
+    try:
+        return _states(policy, indicators)
+    except TieringError:
+        return None
+
+
+def _driver(name: str, before: Any, after: Any) -> dict[str, str | None]:
+    return {"indicator": name, "before": plain_value(before), "after": plain_value(after)}
+
+
+def plain_value(value: Any) -> str | None:
+    """Return a value as text without superfluous zeros; None when it is missing."""
+    if value is None or value is pd.NA:
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal):
+        text = format(value, "f")
+        return (text.rstrip("0").rstrip(".") if "." in text else text) or "0"
+    return str(value)
