@@ -24,7 +24,9 @@ from sql.facts import (
     build_references,
     lock,
     parse_entity,
+    read_extraction,
     reconcile_source,
+    record_validation,
     refuse_rows,
     start_validation,
 )
@@ -133,7 +135,7 @@ def validate(
     with connected(warehouse, "tiering_warehouse") as connection:
         lock(connection, "facts")
         dialect = dialect_of(connection)
-        extracted = {row.entity for row in run(connection, "warehouse/read_extraction.sql", {"batch_id": batch.batch_id})}
+        extracted = {row.entity for row in read_extraction(connection, batch)}
         if not extracted:
             raise TieringError(f"batch {batch.batch_id} was not extracted; run extract for it first")
         reconcile_source(connection, batch)
@@ -161,6 +163,8 @@ def validate(
             + (f" (and {len(critical) - 1} more critical)" if len(critical) > 1 else "")
             + "; nothing was loaded, the last publication stays"
         )
+    with connected(warehouse, "tiering_warehouse") as connection:
+        record_validation(connection, batch)
     return Validation(evaluated, tuple(findings), {name: rows for name, rows in refused.items() if rows})
 
 

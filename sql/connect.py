@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -62,9 +63,10 @@ class Database:
 
     def is_same_as(self, other: Database) -> bool:
         """Whether both are one database, so that rows need not leave it."""
-        return (self.kind, self.path, self.host, self.port or 5432, self.name) == (
+        if self.kind == "duckdb" == other.kind:
+            return Path(self.path).resolve() == Path(other.path).resolve()
+        return (self.kind, self.host, self.port or 5432, self.name) == (
             other.kind,
-            other.path,
             other.host,
             other.port or 5432,
             other.name,

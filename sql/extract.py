@@ -13,11 +13,11 @@ from typing import Any
 
 import pyarrow as pa
 from sqlalchemy import Connection, create_engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import StatementError
 from sqlalchemy.pool import NullPool
 
 from sql.connect import Database, connected, unreachable, write_arrow
-from sql.contract import DERIVED, ENTITIES, Entity
+from sql.contract import DERIVED, ENTITIES, SPACES, Entity
 from sql.errors import TieringError
 from sql.statements import run
 
@@ -158,7 +158,7 @@ class _Source:
     def execute(self, entity: Entity, sql: str, **options: Any) -> Any:
         try:
             return self.connection.execution_options(**options).execute(text(sql), self.parameters(entity))
-        except DBAPIError as error:
+        except StatementError as error:
             first = str(error.orig).strip().splitlines()[0]
             raise TieringError(f"{self.place}: {entity.name}.sql fails: {first}") from None
 
@@ -167,6 +167,9 @@ class _Source:
         return "(\n" + self.selects[entity.name].strip().rstrip(";") + "\n) AS said"
 
     def columns(self, entity: Entity) -> list[str]:
+        if self.connection.dialect.name == "duckdb":  # which renames a column that stands twice in a subquery
+            select = self.selects[entity.name].strip().rstrip(";")
+            return [str(row[0]) for row in self.execute(entity, f"DESCRIBE {select}")]
         return list(self.execute(entity, f"SELECT * FROM {self.select(entity)} WHERE 1 = 0").keys())  # noqa: S608
 
     def totals(self, entity: Entity, columns: Sequence[str]) -> list[SourceTotal]:
@@ -182,7 +185,7 @@ class _Source:
         query = f"SELECT {currency or 'NULL'}, COUNT(*), {amount} FROM {self.select(entity)}{group}"  # noqa: S608
         summed: dict[str, SourceTotal] = {}
         for code, rows, total in self.execute(entity, query):
-            name = "-" if entity.amount is None else (code or "").strip().upper() or "?"
+            name = "-" if entity.amount is None else (code or "").strip(SPACES).upper() or "?"
             old = summed.get(name, SourceTotal(entity.name, name, 0, Decimal(0) if exact else None))
             value = old.amount + Decimal(total or 0) if exact and old.amount is not None else None
             summed[name] = SourceTotal(entity.name, name, old.rows + rows, value)
@@ -287,7 +290,7 @@ def _land_attributes(source: _Source, target: Connection, *, same: bool) -> int:
     if not found:
         return 0
     union = " UNION ALL ".join(
-        f"SELECT customer_id, '{name.removeprefix('attr_')}' AS attribute, CAST(MIN({name}) AS TEXT) AS value "  # noqa: S608
+        f"SELECT customer_id, '{name.removeprefix('attr_')}' AS attribute, MIN(CAST({name} AS TEXT)) AS value "  # noqa: S608
         f"FROM {source.select(customers)} WHERE {name} IS NOT NULL AND TRIM(customer_id) <> '' "
         f"GROUP BY customer_id HAVING COUNT(DISTINCT {name}) = 1"
         for name in found

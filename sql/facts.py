@@ -6,8 +6,9 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 
 from sql.connect import Database, connected
 from sql.contract import COVERING, ENTITIES, MINOR_DIGITS, SQL_TYPES, Entity
@@ -77,6 +78,7 @@ def lock(connection: Connection, name: str) -> None:
 def record_extraction(connection: Connection, batch: Batch, extraction: Extraction) -> None:
     """Keep what the source itself counted, for the reconciliation after validation."""
     rebuild(connection, "extraction", _EXTRACTION)
+    rebuild(connection, "validated", {"batch_id": "TEXT"})
     now = datetime.now(UTC)
     totals = {(total.entity, total.currency): total for total in extraction.totals}
     for entity in extraction.entities:
@@ -101,8 +103,16 @@ def record_extraction(connection: Connection, batch: Batch, extraction: Extracti
     )
 
 
+def read_extraction(connection: Connection, batch: Batch) -> list[Any]:
+    """Return what was extracted for a batch, one row per entity and currency; nothing when it was not."""
+    if not inspect(connection).has_table("extraction", schema="work"):
+        return []
+    return list(run(connection, "warehouse/read_extraction.sql", {"batch_id": batch.batch_id}))
+
+
 def start_validation(connection: Connection) -> None:
     """Make the work tables that every validation starts from."""
+    rebuild(connection, "validated", {"batch_id": "TEXT"})
     rebuild(connection, "refused", _REFUSED)
     rebuild(connection, "known_customer", {"customer_id": "TEXT"})
     rebuild(connection, "daily_rate", {"currency": "TEXT", "day": "DATE", "rate": SQL_TYPES["rate"]})
@@ -164,6 +174,11 @@ def build_references(connection: Connection, entity: Entity, reporting_currency:
         run(connection, "warehouse/insert_vat_rates.sql")
 
 
+def record_validation(connection: Connection, batch: Batch) -> None:
+    """Keep that the batch whose rows were parsed passed: only then it may be loaded."""
+    run(connection, "warehouse/insert_validated.sql", {"batch_id": batch.batch_id})
+
+
 def reconcile_source(connection: Connection, batch: Batch) -> None:
     """Hold what was landed against what the source itself counted and summed, per entity and currency.
 
@@ -185,12 +200,14 @@ def load_batch(warehouse: Database, batch: Batch) -> Load:
     """Load the rows that no rule refused into the facts, the refused ones into quarantine, and reconcile.
 
     One transaction; loading the same batch again changes nothing. A version that a row replaces is ended,
-    not overwritten. Raises TieringError when the validated batch is another one.
+    not overwritten. Raises TieringError when the batch did not pass validation, or another one was validated since.
     """
     with connected(warehouse, "tiering_warehouse") as connection:
         lock(connection, "facts")
-        extracted = run(connection, "warehouse/read_extraction.sql", {"batch_id": batch.batch_id}).all()
-        if not extracted:
+        extracted = read_extraction(connection, batch)
+        if not extracted or not run(
+            connection, "warehouse/count_validated.sql", {"batch_id": batch.batch_id}
+        ).scalar_one():
             raise TieringError(f"batch {batch.batch_id} was not validated; run extract and validate for it again")
         batch_no = int(run(connection, "warehouse/read_next_batch_no.sql").scalar_one())
         newest = run(connection, "warehouse/read_newest_holds_from.sql").scalar_one()

@@ -86,12 +86,14 @@ def stage_decisions(
     input_hash = run_input_hash(policy, decided.decisions)
     with connected(warehouse, "tiering_warehouse") as connection:
         lock(connection, f"policy:{policy.id}")
-        last = run(connection, "warehouse/read_run.sql", {"policy_id": policy.id, "as_of": as_of}).first()
+        known = run(connection, "warehouse/read_run.sql", {"policy_id": policy.id, "as_of": as_of}).all()
+        # A restatement that was held or refused stands above the revision in force, which alone counts here.
+        last = next((row for row in known if row.status == "published"), None)
         revision, noop = 1, False
         if last is not None:
             revision = int(last.revision)
-            noop = last.status == "published" and last.input_hash == input_hash
-            if last.status == "published" and not noop:
+            noop = last.input_hash == input_hash
+            if not noop:
                 if not restate:
                     raise SupersedingInput(
                         f"policy {policy.id}: {as_of} is published, and "
@@ -268,10 +270,8 @@ def publish_run(warehouse: Database, policy: Policy, this: Run, review: Review) 
             raise TieringError(
                 f"policy {policy.id} {this.as_of}: try {this.attempt} is stale, try {newest} has started; nothing was published"
             )
-        last = run(
-            connection, "warehouse/read_run.sql", {"policy_id": policy.id, "as_of": this.as_of}
-        ).first()
-        if last is not None and last.run_id == this.run_id and last.status == "published":
+        known = run(connection, "warehouse/read_run.sql", {"policy_id": policy.id, "as_of": this.as_of})
+        if any(row.run_id == this.run_id and row.status == "published" for row in known):
             _finish(connection, this, "noop")
             return Publication(this.run_id, "noop")
         _check_answers(connection, policy, this, review)

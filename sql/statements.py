@@ -15,6 +15,8 @@ import sqlglot
 from sqlalchemy import Connection, CursorResult, text
 from sqlglot import exp
 
+from sql.contract import SPACES
+
 ROOT = Path(__file__).parent
 
 _templates = jinja2.Environment(
@@ -24,6 +26,7 @@ _templates = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_templates.globals["spaces"] = SPACES
 
 
 def render(name: str, **names: Any) -> str:

@@ -43,7 +43,7 @@ class Settings:
     maximum_quarantine_share: str = "0.10"
     pool: str = "default_pool"
     facts_timeout_hours: int = 12
-    approver: str = ""
+    demo_approver: str = ""
 
     @property
     def zone(self) -> ZoneInfo:

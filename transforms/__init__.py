@@ -1,10 +1,10 @@
-"""Decisions: pure functions, frame in, frame out. `decide` is imported on first use, so that a DAG file stays light."""
+"""Decisions: pure functions, frame in, frame out. `decide` is imported on first use: a DAG file stays light."""
 
 from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["decide_tiers"]
+__all__ = ["decide_tiers"]  # noqa: F822 - made by __getattr__ below
 
 
 def __getattr__(name: str) -> Any:

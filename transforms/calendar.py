@@ -11,6 +11,9 @@ CALENDARS = ("run_day", "previous_day", "previous_month_end", "previous_quarter_
 
 EVER = date(1, 1, 1)
 
+LONGEST = {"days": 36_600, "months": 1_200}
+"""The longest windows; what reaches further back says `ever`."""
+
 
 def month_end(day: date) -> date:
     """Return the last day of the month of `day`."""
@@ -18,7 +21,7 @@ def month_end(day: date) -> date:
 
 
 def add_months(day: date, months: int) -> date:
-    """Return the day `months` later (earlier when negative); a day the month does not have becomes its last."""
+    """Return the day `months` later (earlier when negative); past a month's end, its last day."""
     index = day.year * 12 + day.month - 1 + months
     year, month = divmod(index, 12)
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
@@ -52,11 +55,11 @@ def latest_on_calendar(calendar: str, day: date) -> date:
 
 
 def next_on_calendar(calendar: str, as_of: date) -> date:
-    """Return the day of the calendar that follows `as_of`."""
+    """Return the first day of the calendar after `as_of`."""
     if calendar in ("run_day", "previous_day"):
         return as_of + timedelta(days=1)
     months = {"previous_month_end": 1, "previous_quarter_end": 3, "previous_year_end": 12}[calendar]
-    return month_end(add_months(as_of, months))
+    return month_end(add_months(latest_on_calendar(calendar, as_of), months))
 
 
 def check_as_of(calendar: str, as_of: date, today: date, facts_through: date | None) -> None:
@@ -68,12 +71,17 @@ def check_as_of(calendar: str, as_of: date, today: date, facts_through: date | N
         raise TieringError(f"as_of {as_of} lies in the future (today is {today}); give a past day")
     if not is_on_calendar(calendar, as_of):
         nearest = latest_on_calendar(calendar, as_of)
-        raise TieringError(f"as_of {as_of} is not on the policy's calendar {calendar}; the day before it there is {nearest}")
+        raise TieringError(
+            f"as_of {as_of} is not on the policy's calendar {calendar}; the day before it there is {nearest}"
+        )
     if facts_through is None:
-        raise TieringError(f"as_of {as_of} cannot be measured: no facts were loaded; run customer_facts first")
+        raise TieringError(
+            f"as_of {as_of} cannot be measured: no facts were loaded; run customer_facts first"
+        )
     if as_of > facts_through:
         raise TieringError(
-            f"as_of {as_of} lies beyond the facts, which reach {facts_through}; run customer_facts through that day first"
+            f"as_of {as_of} lies beyond the facts, which reach {facts_through}; "
+            "run customer_facts through that day first"
         )
 
 
@@ -83,9 +91,9 @@ def parse_window(text: str) -> tuple[str, int]:
     Raises ValueError when it is none.
     """
     words = text.split()
-    if len(words) == 2 and words[0].isdecimal() and int(words[0]) > 0:
+    if len(words) == 2 and words[0].isdecimal() and len(words[0]) <= 5 and int(words[0]) > 0:
         unit = {"day": "days", "days": "days", "month": "months", "months": "months"}.get(words[1])
-        if unit:
+        if unit and int(words[0]) <= LONGEST[unit]:
             return unit, int(words[0])
     if text in ("calendar_year", "to_date", "ever"):
         return text, 0

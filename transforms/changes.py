@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from transforms.decide import DECISION_COLUMNS, decide_tiers
+from transforms.conditions import spell_number
+from transforms.decide import DECISION_COLUMNS, decide_tiers, find_decidable
 from transforms.policy import Policy
 
 POPULATION = "population"
@@ -30,8 +31,9 @@ def direction_of(policy: Policy, from_tier: str | None, to_tier: str | None) -> 
 def restore_indicators(policy: Policy, components: pd.DataFrame) -> pd.DataFrame:
     """Return the indicators that were decided on, from their stored components.
 
-    In: one row per customer and indicator, columns customer_id, indicator, value, value_text. Out: one row per
-    customer, the frame `decide_tiers` takes, without managers. Raises nothing; an indicator without rows is missing.
+    In: one row per customer and indicator, columns customer_id, indicator, value, value_text.
+    Out: one row per customer, the frame `decide_tiers` takes, without managers; an indicator without rows is
+    missing.
     """
     numbers = components.pivot(index="customer_id", columns="indicator", values="value")
     texts = components.pivot(index="customer_id", columns="indicator", values="value_text")
@@ -56,12 +58,15 @@ def restore_indicators(policy: Policy, components: pd.DataFrame) -> pd.DataFrame
 
 
 def _states(policy: Policy, indicators: pd.DataFrame) -> pd.Series:
-    """Return tier or reason by account."""
+    """Return tier or reason by account. A mixture of two days that cannot be decided has no state."""
+    decidable = find_decidable(policy, indicators)
+    accounts = pd.Index(indicators["account_id"].astype(object))
+    indicators = indicators[decidable]
     decisions = decide_tiers(policy, indicators).decisions
     state = decisions["computed_tier"].astype(object)
     state = state.where(state.notna(), decisions["reason"].astype(object))
-    state.index = pd.Index(indicators["account_id"].astype(object))
-    return state
+    state.index = accounts[decidable]
+    return state.reindex(accounts)
 
 
 def find_drivers(
@@ -69,18 +74,23 @@ def find_drivers(
 ) -> dict[str, tuple[str, list[dict[str, str | None]]]]:
     """Return for every customer that moved on one day (cause, drivers).
 
-    In: `moves` (one row per customer: customer_id, from_state, to_state), `now` and `before` (indicators of the
-    day and of the published day before it, as `decide_tiers` takes them). A driver is indicator, before, after.
-    Cause is `policy` where the old indicators give the new tier under the new policy, else `measures`.
+    In: `moves` (one row per customer: customer_id, from_state, to_state), `now` and `before` (indicators of
+    the day and of the published day before it, as `decide_tiers` takes them).
+    A driver is indicator, before, after. Cause is `policy` where the old indicators give the new tier under
+    the new policy, else `measures`.
     """
     result: dict[str, tuple[str, list[dict[str, str | None]]]] = {}
     now = now.set_index(now["account_id"].astype(object), drop=False)
     before = before.set_index(before["account_id"].astype(object), drop=False)
     open_moves = {row.customer_id: row for row in moves.itertuples()}
-    for customer_id, move in list(open_moves.items()):
+    for customer_id in list(open_moves):
         if customer_id not in now.index or customer_id not in before.index:
             came = customer_id in now.index
-            entry = {"indicator": POPULATION, "before": "out" if came else "in", "after": "in" if came else "out"}
+            entry = {
+                "indicator": POPULATION,
+                "before": "out" if came else "in",
+                "after": "in" if came else "out",
+            }
             result[customer_id] = ("measures", [entry])
             del open_moves[customer_id]
     if open_moves and not same_policy:
@@ -98,27 +108,20 @@ def find_drivers(
             tried = now.loc[ids].copy()
             for name in chosen:
                 tried[name] = before.loc[ids, name]
-            states = _try_states(policy, tried)
+            states = _states(policy, tried)
             for customer_id in ids:
-                if states is not None and states[customer_id] == open_moves[customer_id].from_state:
+                if states[customer_id] == open_moves[customer_id].from_state:
                     result[customer_id] = (
                         "measures",
-                        [_driver(name, before.at[customer_id, name], now.at[customer_id, name]) for name in chosen],
+                        [
+                            _driver(name, before.at[customer_id, name], now.at[customer_id, name])
+                            for name in chosen
+                        ],
                     )
                     del open_moves[customer_id]
     for customer_id in open_moves:  # only a change of policy remains
         result[customer_id] = ("policy", [])
     return result
-
-
-def _try_states(policy: Policy, indicators: pd.DataFrame) -> pd.Series | None:
-    """Return the states, or nothing when the mixture of two days cannot be decided at all."""
-    from sql.errors import TieringError
-
-    try:
-        return _states(policy, indicators)
-    except TieringError:
-        return None
 
 
 def _driver(name: str, before: Any, after: Any) -> dict[str, str | None]:
@@ -132,6 +135,5 @@ def plain_value(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Decimal):
-        text = format(value, "f")
-        return (text.rstrip("0").rstrip(".") if "." in text else text) or "0"
+        return spell_number(value)
     return str(value)

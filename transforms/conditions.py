@@ -23,10 +23,10 @@ _COMPARISONS: dict[type[exp.Expression], str] = {
     exp.LTE: "<=",
 }
 _MISSING = re.compile(r"\bis\s+(not\s+)?missing\b", re.IGNORECASE)
-_ALLOWED = (
-    *_COMPARISONS, exp.And, exp.Or, exp.Not, exp.In, exp.Between, exp.Is, exp.Null,
-    exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Paren, exp.Neg,
-)  # fmt: skip
+_QUOTED = re.compile(r"('(?:[^']|'')*')")
+_LANGUAGE = "a condition has only comparisons, and, or, not, in, between, is missing"
+MAXIMUM_LENGTH = 2000
+MAXIMUM_DEPTH = 100
 
 
 class ConditionError(ValueError):
@@ -38,21 +38,17 @@ class Condition:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        if len(text) > 2000:
-            raise ConditionError("longer than 2000 characters; split it into several rules")
+        if len(text) > MAXIMUM_LENGTH:
+            raise ConditionError(f"longer than {MAXIMUM_LENGTH} characters; split it into several rules")
         try:
-            tree = sqlglot.parse_one(
-                _MISSING.sub(lambda match: f"IS {match[1] or ''}NULL", text.replace("==", "=")), read="duckdb"
-            )
+            tree = sqlglot.parse_one(_as_sql(text), read="duckdb")
         except SqlglotError:
-            raise ConditionError(f"{text!r} is no condition; write for example: rate >= 0.80 and is_key") from None
-        for node in tree.walk():
-            if not isinstance(node, _ALLOWED):
-                raise ConditionError(f"{node.sql()!r} is not allowed in a condition (only comparisons, and, or, not, in, between, is missing)")
-            if isinstance(node, exp.Column) and node.table:
-                raise ConditionError(f"{node.sql()!r}: an indicator is one word")
-            if isinstance(node, exp.Literal) and not node.is_string:
-                _number(node)
+            raise ConditionError(
+                f"{text!r} is no condition; write for example: rate >= 0.80 and is_key"
+            ) from None
+        except RecursionError:
+            raise ConditionError("nested too deeply; split it into several rules") from None
+        _check_truth(tree, 0)
         self._tree = tree
 
     @property
@@ -61,32 +57,148 @@ class Condition:
         return tuple(dict.fromkeys(column.name for column in self._tree.find_all(exp.Column)))
 
     @property
+    def missing(self) -> frozenset[str]:
+        """The indicators it asks whether they are missing."""
+        return frozenset(node.this.unnest().name for node in self._tree.find_all(exp.Is))
+
+    @property
     def bounds(self) -> dict[str, set[Decimal]]:
         """The numbers each indicator is compared with."""
         found: dict[str, set[Decimal]] = {name: set() for name in self.indicators}
         for node in self._tree.find_all(*_COMPARISONS, exp.Between, exp.In):
             column = node.find(exp.Column)
-            numbers = [_number(literal) for literal in node.find_all(exp.Literal) if not literal.is_string]
             if column is not None:
-                found[column.name].update(numbers)
+                literals = (literal for literal in node.find_all(exp.Literal) if not literal.is_string)
+                found[column.name].update(_signed(literal) for literal in literals)
         return found
 
     def sql(self, rename: dict[str, str] | None = None) -> str:
         """Return the condition in DuckDB's dialect, indicators renamed to columns; never NULL."""
-        tree = self._tree.copy()
-        for column in tree.find_all(exp.Column):
-            column.replace(exp.column((rename or {}).get(column.name, column.name)))
-        return f"COALESCE({tree.sql(dialect='duckdb')}, FALSE)"
+        names = rename or {}
+
+        def renamed(node: exp.Expression) -> exp.Expression:
+            return exp.column(names.get(node.name, node.name)) if isinstance(node, exp.Column) else node
+
+        return f"COALESCE({self._tree.transform(renamed).sql(dialect='duckdb')}, FALSE)"
+
+    @property
+    def meaning(self) -> str:
+        """The condition in one spelling: spaces, letter case of words and zeros at the end do not count."""
+        return _spell(self._tree)
 
     def holds(self, frame: Any) -> Any:
-        """Return for every row of `frame` (one column per indicator) whether the condition is true: a bool array."""
-        return _truth(self._tree, frame).fillna(False).astype(bool).to_numpy()
+        """Return for every row of `frame` (one column per indicator) whether the condition is true.
+
+        A bool array. Raises ConditionError where a number is compared with a text, or stands as a flag.
+        """
+        try:
+            return _truth(self._tree, frame).fillna(False).astype(bool).to_numpy()
+        except (TypeError, NotImplementedError):
+            raise ConditionError(
+                f"{self.text!r} mixes kinds: compare numbers with numbers, texts with texts, flags with true or false"
+            ) from None
+
+
+def spell_number(number: Decimal) -> str:
+    """Return a number in digits, without superfluous zeros."""
+    text = format(number, "f")
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text in ("", "-0") else text
+
+
+def _as_sql(text: str) -> str:
+    """Return `text` in SQL's spelling; quoted texts stay as they are."""
+    parts = _QUOTED.split(text)
+    for place in range(0, len(parts), 2):
+        if "--" in parts[place] or "/*" in parts[place]:
+            raise ConditionError(f"{text!r}: a condition holds no comment; write it behind a # in the file")
+        spelled = parts[place].replace("==", "=")
+        parts[place] = _MISSING.sub(lambda match: f"IS {match[1] or ''}NULL", spelled)
+    return "".join(parts)
+
+
+def _spell(node: exp.Expression) -> str:
+    """Return the condition in the language's own words, in one spelling."""
+    if isinstance(node, exp.Paren):
+        return f"({_spell(node.this)})"
+    if isinstance(node, exp.Not):
+        return f"not {_spell(node.this)}"
+    if isinstance(node, exp.And | exp.Or):
+        word = "and" if isinstance(node, exp.And) else "or"
+        return f"{_spell(node.this)} {word} {_spell(node.expression)}"
+    if isinstance(node, exp.Is):
+        return f"{_spell(node.this)} is missing"
+    if isinstance(node, exp.Between):
+        return f"{_spell(node.this)} between {_spell(node.args['low'])} and {_spell(node.args['high'])}"
+    if isinstance(node, exp.In):
+        return f"{_spell(node.this)} in ({', '.join(map(_spell, node.expressions))})"
+    if type(node) in _COMPARISONS:
+        return f"{_spell(node.this)} {_COMPARISONS[type(node)]} {_spell(node.expression)}"
+    if isinstance(node, exp.Neg):
+        return f"-{_spell(node.this)}"
+    if isinstance(node, exp.Boolean):
+        return "true" if node.this else "false"
+    if isinstance(node, exp.Literal) and node.is_string:
+        return "'" + node.name.replace("'", "''") + "'"
+    return spell_number(_number(node)) if isinstance(node, exp.Literal) else node.name
+
+
+def _check_truth(node: exp.Expression | None, depth: int) -> None:
+    """Refuse what is not true or false."""
+    if depth > MAXIMUM_DEPTH:
+        raise ConditionError("nested too deeply; split it into several rules")
+    if isinstance(node, exp.Paren | exp.Not):
+        _check_truth(node.this, depth + 1)
+    elif isinstance(node, exp.And | exp.Or):
+        _check_truth(node.this, depth + 1)
+        _check_truth(node.expression, depth + 1)
+    elif isinstance(node, exp.Is) and isinstance(node.expression, exp.Null):
+        if not isinstance(node.this.unnest(), exp.Column):
+            raise ConditionError(f"{node.this.sql()!r}: only an indicator can be missing")
+        _check_value(node.this)
+    elif isinstance(node, exp.Between) and not node.args.get("symmetric"):
+        _check_compared(node, [node.this, node.args["low"], node.args["high"]])
+    elif isinstance(node, exp.In) and node.expressions:
+        _check_compared(node, [node.this, *node.expressions])
+    elif isinstance(node, tuple(_COMPARISONS)):
+        _check_compared(node, [node.this, node.expression])
+    elif isinstance(node, exp.Column):
+        _check_value(node)
+    elif not isinstance(node, exp.Boolean):
+        shown = "" if node is None else node.sql()
+        raise ConditionError(f"{shown!r} is neither true nor false; {_LANGUAGE}")
+
+
+def _check_compared(node: exp.Expression, values: list[exp.Expression]) -> None:
+    for value in values:
+        _check_value(value)
+    if not any(isinstance(value.unnest(), exp.Column) for value in values):
+        raise ConditionError(f"{node.sql()!r} compares no indicator")
+
+
+def _check_value(node: exp.Expression) -> None:
+    """Refuse what is no indicator, number, text, true or false."""
+    inner = node.unnest()
+    if isinstance(inner, exp.Column):
+        if inner.table or not isinstance(inner.this, exp.Identifier):
+            raise ConditionError(f"{inner.sql()!r}: an indicator is one word")
+    elif isinstance(inner, exp.Neg) and isinstance(inner.this, exp.Literal) and not inner.this.is_string:
+        _number(inner.this)
+    elif isinstance(inner, exp.Literal):
+        if not inner.is_string:
+            _number(inner)
+    elif not isinstance(inner, exp.Boolean):
+        raise ConditionError(f"{inner.sql()!r} is not allowed in a comparison; {_LANGUAGE}")
 
 
 def _number(literal: exp.Expression) -> Decimal:
-    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", literal.name):
-        raise ConditionError(f"{literal.name} is no plain number")
+    if not re.fullmatch(r"[0-9]{1,20}(\.[0-9]{1,18})?", literal.name):
+        raise ConditionError(f"{literal.name[:50]} is no plain number of at most 20 digits and 18 decimals")
     return Decimal(literal.name)
+
+
+def _signed(literal: exp.Expression) -> Decimal:
+    return -_number(literal) if isinstance(literal.parent, exp.Neg) else _number(literal)
 
 
 def _value(node: exp.Expression, frame: Any) -> Any:
@@ -98,9 +210,7 @@ def _value(node: exp.Expression, frame: Any) -> Any:
         return -_value(node.this, frame)
     if isinstance(node, exp.Literal):
         return node.name if node.is_string else _number(node)
-    if isinstance(node, exp.Boolean):
-        return bool(node.this)
-    raise ConditionError(f"{node.sql()!r} cannot stand in a comparison")
+    return bool(node.this)
 
 
 def _truth(node: exp.Expression, frame: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Decide: indicators in, tiers out. A decision looks at one row only, so any chunk of rows may be decided alone."""
+"""Decide: indicators in, tiers out. A decision looks at one row only, so any chunk may be decided alone."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ COMPONENT_COLUMNS = {
 class Decided:
     """What a decision found.
 
-    `decisions`: one row per account, columns `DECISION_COLUMNS`; exactly one of computed_tier and reason is set.
+    `decisions`: one row per account, columns `DECISION_COLUMNS`; one of computed_tier and reason is set.
     `components`: one row per account and indicator, columns `COMPONENT_COLUMNS`.
     """
 
@@ -67,15 +67,9 @@ def decide_tiers(policy: Policy, indicators: pd.DataFrame) -> Decided:
     values = indicators[list(policy.indicators)].reset_index(drop=True)
     reason = _gate_reason(policy, values)
     graded = reason.isna().to_numpy()
-    tier = np.full(len(values), None, dtype=object)
-    status = np.full(len(values), None, dtype=object)
-    status[graded] = "final"
-    by_missing = np.zeros(len(values), dtype=bool)
-    for name, entry in policy.missing.items():
-        undefined = graded & ~by_missing & values[name].isna().to_numpy()
-        tier[undefined], status[undefined] = entry.tier, entry.status
-        by_missing |= undefined
-    open_ = graded & ~by_missing
+    tier, status = _by_missing(policy, values, graded)
+    open_ = graded & np.equal(tier, None)
+    _refuse_undefined(policy, _undefined(policy, values, open_))
     levels: dict[str, pd.Series] = {}
     code = score = None
     if policy.decide.rules is not None:
@@ -85,7 +79,6 @@ def decide_tiers(policy: Policy, indicators: pd.DataFrame) -> Decided:
         code, score = _code_and_sum(levels, open_)
         tier[open_] = _by_score(policy.decide.composite, score[open_])
     elif policy.decide.top_share is not None:
-        _refuse_missing(policy, values, open_, policy.decide.indicators)
         tier[open_] = _by_share(policy.decide.top_share, values[open_])
     customer_id = indicators["account_id"].reset_index(drop=True)
     decisions = pd.DataFrame(
@@ -104,18 +97,33 @@ def decide_tiers(policy: Policy, indicators: pd.DataFrame) -> Decided:
     return Decided(decisions, _components(policy, customer_id, values, levels))
 
 
+def find_decidable(policy: Policy, indicators: pd.DataFrame) -> np.ndarray:
+    """Return for every account whether what decides is known, or a gate or `missing` settles it."""
+    values = indicators[list(policy.indicators)].reset_index(drop=True)
+    graded = _gate_reason(policy, values).isna().to_numpy()
+    tier, _ = _by_missing(policy, values, graded)
+    decidable = np.ones(len(values), dtype=bool)
+    for undefined in _undefined(policy, values, graded & np.equal(tier, None)).values():
+        decidable &= ~undefined
+    return decidable
+
+
 def _check_columns(policy: Policy, indicators: pd.DataFrame) -> None:
     needed = ["account_id", "account_manager_id", *policy.indicators]
     lacking = [name for name in needed if name not in indicators]
     if lacking:
-        raise TieringError(f"policy {policy.id}: the measures lack {', '.join(lacking)}; measure them for this policy")
+        raise TieringError(
+            f"policy {policy.id}: the measures lack {', '.join(lacking)}; measure them for this policy"
+        )
     twice = indicators["account_id"][indicators["account_id"].duplicated()]
     if len(twice):
-        raise TieringError(f"policy {policy.id}: {len(twice)} accounts stand twice, such as {', '.join(twice[:5])}")
+        raise TieringError(
+            f"policy {policy.id}: {len(twice)} accounts stand twice, such as {', '.join(twice[:5])}"
+        )
 
 
 def _gate_reason(policy: Policy, values: pd.DataFrame) -> pd.Series:
-    """Return for every account the first gate it does not pass, as `gate:<name>`; missing when it passes all."""
+    """Return the first gate an account does not pass, as `gate:<name>`; missing when it passes all."""
     reason = pd.Series(pd.NA, index=values.index, dtype=TEXT)
     for name, text in policy.gate.items():
         refused = ~Condition(text).holds(values) & reason.isna().to_numpy()
@@ -123,13 +131,30 @@ def _gate_reason(policy: Policy, values: pd.DataFrame) -> pd.Series:
     return reason
 
 
-def _refuse_missing(policy: Policy, values: pd.DataFrame, rows: np.ndarray, names: list[str]) -> None:
-    for name in names:
-        undefined = int((values[name].isna().to_numpy() & rows).sum())
-        if undefined:
+def _by_missing(policy: Policy, values: pd.DataFrame, graded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return tier and status of the first `missing` entry that applies; else no tier, final if graded."""
+    tier = np.full(len(values), None, dtype=object)
+    status = np.full(len(values), None, dtype=object)
+    status[graded] = "final"
+    for name, entry in policy.missing.items():
+        undefined = graded & np.equal(tier, None) & values[name].isna().to_numpy()
+        tier[undefined], status[undefined] = entry.tier, entry.status
+    return tier, status
+
+
+def _undefined(policy: Policy, values: pd.DataFrame, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Return by deciding indicator where among `rows` it is undefined and no rule asks about that."""
+    said = {name for rule in policy.decide.rules or [] if rule.condition for name in rule.condition.missing}
+    names = [name for name in policy.decide.indicators if name not in said]
+    return {name: values[name].isna().to_numpy() & rows for name in names}
+
+
+def _refuse_undefined(policy: Policy, undefined: dict[str, np.ndarray]) -> None:
+    for name, rows in undefined.items():
+        if rows.any():
             raise TieringError(
-                f"policy {policy.id}: the indicator {name} is undefined for {undefined} accounts and decides; "
-                f"say under missing what that means"
+                f"policy {policy.id}: the indicator {name} is undefined for {int(rows.sum())} accounts and "
+                f"decides; say under missing what that means, or gate on it"
             )
 
 
@@ -148,18 +173,17 @@ def _digits(composite: Composite, values: pd.DataFrame, rows: np.ndarray) -> dic
     found = {}
     for digit in composite.digits:
         value = values[digit.indicator]
-        if (value.isna().to_numpy() & rows).any():
-            raise TieringError(
-                f"the indicator {digit.indicator} is undefined for {int((value.isna().to_numpy() & rows).sum())} "
-                "accounts and is a digit; say under missing what that means, or gate on it"
-            )
         level = pd.Series(pd.NA, index=values.index, dtype="Int64")
         if digit.bands is None:
             level[rows] = value[rows].astype("Int64")
         else:
             left = rows.copy()
             for band in digit.bands:
-                inside = left if band.to is None else left & (value <= band.to).fillna(False).astype(bool).to_numpy()
+                inside = (
+                    left
+                    if band.to is None
+                    else left & (value <= band.to).fillna(False).astype(bool).to_numpy()
+                )
                 level[inside] = band.score
                 left = left & ~inside
         found[digit.indicator] = level
@@ -192,7 +216,12 @@ def _by_share(shape: TopShare, values: pd.DataFrame) -> np.ndarray:
     cuts = []
     for share in shape.shares[:-1]:
         cumulated += Fraction(share.percent) / 100
-        cuts.append((share.tier, (2 * cumulated.numerator * count + cumulated.denominator) // (2 * cumulated.denominator)))
+        cuts.append(
+            (
+                share.tier,
+                (2 * cumulated.numerator * count + cumulated.denominator) // (2 * cumulated.denominator),
+            )
+        )
     for name, cut in reversed(cuts):
         tier[position <= cut] = name
     return tier
@@ -203,7 +232,9 @@ def _completeness(values: pd.DataFrame) -> pd.Series:
     known = values.notna().sum(axis="columns").to_numpy(dtype=np.int64)
     units = known * 10_000 // max(1, len(values.columns))
     texts = pc.binary_join_element_wise(
-        pa.array(units // 10_000).cast(pa.string()), pc.utf8_lpad(pa.array(units % 10_000).cast(pa.string()), 4, "0"), "."
+        pa.array(units // 10_000).cast(pa.string()),
+        pc.utf8_lpad(pa.array(units % 10_000).cast(pa.string()), 4, "0"),
+        ".",
     )
     return pd.Series(pd.arrays.ArrowExtensionArray(texts.cast(pa.decimal128(38, 18))))
 
@@ -217,7 +248,9 @@ def _as_text(values: pd.Series) -> pa.Array:
 
 def _input_hash(policy: Policy, values: pd.DataFrame) -> list[str]:
     """Hash what the decision looks at, row by row: equal input has equal hashes on every engine."""
-    joined = pc.binary_join_element_wise(*[_as_text(values[name]) for name in policy.indicators], "\x1f")
+    joined = pc.binary_join_element_wise(
+        *[_as_text(values[name]) for name in sorted(policy.indicators)], "\x1f"
+    )
     prefix = hashlib.sha256(policy.version.encode())
     hashes = []
     for text in joined.to_pylist():
@@ -264,7 +297,7 @@ def _components(
 
 
 def run_input_hash(policy: Policy, decisions: pd.DataFrame) -> str:
-    """Return the hash of everything a run decided on: policy and every account's input, in any order of rows."""
+    """Return the hash of what a run decided on: policy and every account's input, in any order."""
     digest = hashlib.sha256(policy.version.encode())
     ordered = decisions.sort_values("customer_id")
     for customer_id, row_hash in zip(ordered["customer_id"], ordered["input_hash"], strict=True):

@@ -12,19 +12,37 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from sql.errors import TieringError
 from transforms.calendar import parse_window
-from transforms.conditions import Condition, ConditionError
+from transforms.conditions import Condition, spell_number
 from transforms.policy_text import PolicyText
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Localized = dict[Literal["en", "zh"], str]
 
 
+def _exact(value: Any) -> Any:
+    return Decimal(value) if type(value) is int else value
+
+
+Number = Annotated[Decimal, BeforeValidator(_exact), PlainSerializer(spell_number, when_used="json")]
+Words = Annotated[str, PlainSerializer(lambda text: Condition(text).meaning, when_used="json")]
+"""A condition; its spelling does not count when two policies are compared."""
+
+
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
 
 
 class Ties(_Part):
@@ -34,9 +52,9 @@ class Ties(_Part):
 
 
 class Indicator(_Part):
-    """One thing a policy looks at. Exactly one of `measure`, `top`, `rank`, `count` or `quantile` says what it is.
+    """One thing a policy looks at: exactly one of `measure`, `top`, `rank`, `count` or `quantile`.
 
-    - `measure`: a measure of sql/measures over a `window`, on a `basis` (gross or net) where the measure has one
+    - `measure`: a measure of sql/measures over a `window`, on a `basis` (gross or net) where it has one
     - `top`: whether the account is among the first N by the indicator `of`; only values above zero can be
     - `rank`: position by the indicator named, 1 = highest; equal values share the best position of the tie
     - `count`: how many accounts are graded
@@ -59,7 +77,11 @@ class Indicator(_Part):
 
     @model_validator(mode="after")
     def _is_one_kind(self) -> Indicator:
-        kinds = [name for name in ("measure", "top", "rank", "count", "quantile") if getattr(self, name) is not None]
+        kinds = [
+            name
+            for name in ("measure", "top", "rank", "count", "quantile")
+            if getattr(self, name) is not None
+        ]
         if len(kinds) != 1:
             raise ValueError("an indicator says one of measure, top, rank, count or quantile")
         if self.measure is not None and self.window is None:
@@ -92,7 +114,7 @@ class Rule(_Part):
     """A tier and the condition under which it is given; without a condition: everybody who is left."""
 
     tier: str
-    when: str | None = None
+    when: Words | None = None
 
     @field_validator("when")
     @classmethod
@@ -110,7 +132,7 @@ class Rule(_Part):
 class Band(_Part):
     """Values up to and including `to` (without `to`: all that are left) get `score`."""
 
-    to: Decimal | None = None
+    to: Number | None = None
     score: int
 
 
@@ -135,7 +157,7 @@ class ScoreTier(_Part):
     """A tier for scores from `at_least` on; without it: everybody who is left."""
 
     tier: str
-    at_least: Decimal | None = None
+    at_least: Number | None = None
 
 
 class Composite(_Part):
@@ -148,7 +170,9 @@ class Composite(_Part):
     def _falls(self) -> Composite:
         bounds = [tier.at_least for tier in self.tiers]
         if not bounds or bounds[-1] is not None or None in bounds[:-1]:
-            raise ValueError("tiers: every tier but the last says `at_least`, the last one takes what is left")
+            raise ValueError(
+                "tiers: every tier but the last says `at_least`, the last one takes what is left"
+            )
         inner = [bound for bound in bounds if bound is not None]
         if any(high <= low for high, low in zip(inner, inner[1:], strict=False)):
             raise ValueError("tiers: the bounds must fall, best tier first")
@@ -159,7 +183,7 @@ class Share(_Part):
     """A tier and its part of the accounts, in percent."""
 
     tier: str
-    percent: Decimal
+    percent: Annotated[Number, Field(gt=0)]
 
 
 class TopShare(_Part):
@@ -234,7 +258,9 @@ class Movement(_Part):
     @model_validator(mode="after")
     def _is_immediate(self) -> Movement:
         if (self.down.after, self.up.after, self.max_steps_down, self.min_stay) != (1, 1, None, None):
-            raise ValueError("movement: this version moves tiers at once: after is 1, max_steps_down and min_stay are null")
+            raise ValueError(
+                "movement: this version moves tiers at once: after is 1, max_steps_down and min_stay are null"
+            )
         return self
 
 
@@ -248,7 +274,7 @@ class Approve(_Part):
 class Breaker(_Part):
     """When a publication is held: more than this share of the customers graded before would move."""
 
-    moved_share: Annotated[Decimal, Field(ge=0, le=1)]
+    moved_share: Annotated[Number, Field(ge=0, le=1)]
 
 
 class Review(_Part):
@@ -266,11 +292,13 @@ class Policy(_Part):
     ref: str
     grain: Literal["customer", "bill_to", "group"]
     schedule: str
-    as_of: Literal["run_day", "previous_day", "previous_month_end", "previous_quarter_end", "previous_year_end"]
+    as_of: Literal[
+        "run_day", "previous_day", "previous_month_end", "previous_quarter_end", "previous_year_end"
+    ]
     tiers: list[str]
     tier_titles: dict[str, Localized] = Field(default_factory=dict)
     indicators: dict[Name, Indicator]
-    gate: dict[Name, str] = Field(default_factory=dict)
+    gate: dict[Name, Words] = Field(default_factory=dict)
     decide: Decide
     missing: dict[Name, Missing] = Field(default_factory=dict)
     value: Name | None = None
@@ -283,6 +311,8 @@ class Policy(_Part):
     @field_validator("effective_from", mode="before")
     @classmethod
     def _is_day(cls, value: Any) -> Any:
+        if not isinstance(value, str | date | None):
+            raise ValueError("a day is written as 2026-01-31")
         return date.fromisoformat(value) if isinstance(value, str) else value
 
     @field_validator("gate")
@@ -301,19 +331,40 @@ class Policy(_Part):
                 known = self.tiers if place.endswith("tier") else list(self.indicators)
                 if name not in known:
                     near = get_close_matches(name, known, n=1)
-                    raise ValueError(f"{place}: {name} is not declared" + (f"; did you mean {near[0]}?" if near else ""))
+                    hint = f"; did you mean {near[0]}?" if near else ""
+                    raise ValueError(f"{place}: {name} is not declared{hint}")
         if set(self.decide.tiers) != set(self.tiers):
-            never = sorted(set(self.tiers) - set(self.decide.tiers))
+            never = [tier for tier in self.tiers if tier not in self.decide.tiers]
             raise ValueError(f"decide: no rule ever gives {', '.join(never)}")
+        self._check_kinds()
         if self.as_of != "previous_year_end":
             for name, indicator in self.indicators.items():
                 if indicator.window == "calendar_year":
                     raise ValueError(f"indicators.{name}: a calendar_year needs as_of: previous_year_end")
         return self
 
+    def _check_kinds(self) -> None:
+        for gate, condition in self.gate.items():
+            for name in Condition(condition).indicators:
+                if self.indicators[name].is_statistic:
+                    raise ValueError(
+                        f"gate.{gate}: {name} is taken over those who pass the gates; gate on a measure"
+                    )
+        for name, indicator in self.indicators.items():
+            source = indicator.source_indicator
+            if source and self.indicators[source].is_statistic:
+                raise ValueError(f"indicators.{name}: {source} is a statistic itself; take it of a measure")
+        share = self.decide.top_share
+        if share and self.indicators[share.rank].rank is None:
+            raise ValueError(f"decide.top_share.rank: {share.rank} is no rank; declare one: {{rank: …}}")
+        if share and self.indicators[share.of].count is None:
+            raise ValueError(f"decide.top_share.of: {share.of} is no count; declare one: {{count: graded}}")
+
     def _mentioned(self) -> dict[str, list[str]]:
         statistics = [i.source_indicator for i in self.indicators.values() if i.source_indicator]
-        ties = [name for i in self.indicators.values() if i.ties for name in i.ties.by if name != "customer_id"]
+        ties = [
+            name for i in self.indicators.values() if i.ties for name in i.ties.by if name != "customer_id"
+        ]
         return {
             "decide.tier": self.decide.tiers,
             "decide": self.decide.indicators,
@@ -330,8 +381,12 @@ class Policy(_Part):
 
     @cached_property
     def version(self) -> str:
-        """SHA-256 of the meaning: comments, key order and spelling of numbers do not count."""
+        """SHA-256 of the meaning: comments, key order, spelling of numbers and conditions do not count.
+
+        The order of the entries under `gate` and `missing` is meaning: the first that applies gives the reason.
+        """
         meaning = self.model_dump(mode="json", exclude={"text"}, exclude_defaults=True)
+        meaning |= {name: list(meaning[name].items()) for name in ("gate", "missing") if name in meaning}
         return hashlib.sha256(json.dumps(meaning, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
     def rank_of(self, tier: str) -> int:
@@ -347,7 +402,8 @@ class Policy(_Part):
             bounds = [part.at_least for part in decide.composite.tiers if part.tier == tier]
             return " or ".join("everybody else" if bound is None else f"score >= {bound}" for bound in bounds)
         shares = decide.top_share.shares if decide.top_share else []
-        return " and ".join(f"the next {part.percent} % by {self.decide.indicators[0]}" for part in shares if part.tier == tier)
+        percents = [part.percent for part in shares if part.tier == tier]
+        return " and ".join(f"the next {percent} % by {decide.indicators[0]}" for percent in percents)
 
     def title_of(self, indicator: str) -> dict[str, str]:
         """Return the titles of an indicator; its own name where the policy gives none."""
@@ -360,6 +416,8 @@ def parse_policy(text: str, name: str) -> Policy:
     Raises TieringError naming file (`name`), line, what is wrong and a near miss.
     """
     parsed = PolicyText(text, name)
+    if "text" in parsed.data:
+        raise parsed.error_at(parsed.line_of(("text",)), "text: this key is unknown")
     try:
         return Policy.model_validate({**parsed.data, "text": text})
     except ValidationError as error:
@@ -374,8 +432,6 @@ def parse_policy(text: str, name: str) -> Policy:
         if not path:  # the check of the whole policy names the place itself, such as decide.tier: …
             path = tuple(message.partition(":")[0].split("."))
         raise parsed.error_at(parsed.line_of(path), f"{place}: {message}" if place else message) from None
-    except ConditionError as error:
-        raise parsed.error_at(1, str(error)) from None
 
 
 def _keys_at(path: tuple[Any, ...]) -> list[str]:
@@ -405,7 +461,13 @@ def read_policies(folder: Path) -> dict[str, Policy]:
     if not files:
         raise TieringError(f"TIERING_POLICIES: {folder.name}/ holds no .yaml file; add a policy")
     for path in files:
-        policy = parse_policy(path.read_text(encoding="utf-8"), f"{folder.name}/{path.name}")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise TieringError(
+                f"{folder.name}/{path.name}: this is not UTF-8; save the file as UTF-8"
+            ) from None
+        policy = parse_policy(text, f"{folder.name}/{path.name}")
         if policy.id != path.stem:
             raise TieringError(f"{folder.name}/{path.name}: the id {policy.id} is not the name of the file")
         policies[policy.id] = policy

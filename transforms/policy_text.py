@@ -12,11 +12,12 @@ from sql.errors import TieringError
 
 MAXIMUM_BYTES = 256 * 1024
 MAXIMUM_DEPTH = 20
+MAXIMUM_DIGITS = 38
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+")
 _AMBIGUOUS = re.compile(
-    r"[-+]?0[0-9]+|0[xo][0-9a-fA-F]+|[-+]?[0-9][0-9_]*_[0-9_]*|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+    r"[-+]?0[0-9]+|0[xob][0-9a-fA-F]+|[-+]?[0-9]+(:[0-9]+)+|[-+]?[0-9][0-9_]*_[0-9_]*|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
     r"|[-+]?[0-9.]+[eE][-+]?[0-9]+|\+[0-9.]+|-?\.[0-9]+|[0-9]+\."
 )
 _BOOLEAN_WORDS = {"yes", "no", "on", "off", "y", "n"}
@@ -33,7 +34,7 @@ class PolicyText:
     def __init__(self, text: str, name: str) -> None:
         self.name = name
         self.lines: dict[Path, int] = {}
-        if len(text.encode()) > MAXIMUM_BYTES:
+        if len(text.encode(errors="replace")) > MAXIMUM_BYTES:
             raise TieringError(f"{name}: larger than {MAXIMUM_BYTES} bytes; a policy is a page, not a book")
         try:
             documents = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
@@ -45,13 +46,16 @@ class PolicyText:
             raise TieringError(f"{name}: this is no YAML; correct the text") from None
         if len(documents) != 1 or not isinstance(documents[0], yaml.MappingNode):
             raise TieringError(f"{name}:1: a policy is one mapping of keys to values")
-        self._anchors(text)
+        self._check_events(text)
         self.data: dict[str, Any] = self._read(documents[0], ())
 
-    def _anchors(self, text: str) -> None:
+    def _check_events(self, text: str) -> None:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            line = event.start_mark.line + 1
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                raise self.error_at(event.start_mark.line + 1, "anchors and aliases are not allowed; write it out")
+                raise self.error_at(line, "anchors and aliases are not allowed; write it out")
+            if getattr(event, "tag", None):
+                raise self.error_at(line, "tags are not allowed")
 
     def error_at(self, line: int, message: str) -> TieringError:
         """Return the error for a line."""
@@ -68,8 +72,6 @@ class PolicyText:
         self.lines.setdefault(path, line)
         if len(path) > MAXIMUM_DEPTH:
             raise self.error_at(line, "nested too deeply")
-        if node.tag.startswith("!") or node.tag.startswith("tag:yaml.org,2002:python"):
-            raise self.error_at(line, "tags are not allowed")
         if isinstance(node, yaml.MappingNode):
             found: dict[str, Any] = {}
             for key_node, value_node in node.value:
@@ -93,12 +95,16 @@ class PolicyText:
             return None
         if text in ("true", "false"):
             return text == "true"
+        if (_INTEGER.fullmatch(text) or _DECIMAL.fullmatch(text)) and len(text) > MAXIMUM_DIGITS:
+            raise self.error_at(line, f"a number has at most {MAXIMUM_DIGITS} digits")
         if _INTEGER.fullmatch(text):
             return int(text)
         if _DECIMAL.fullmatch(text):
             return Decimal(text)
         if _AMBIGUOUS.fullmatch(text):
-            raise self.error_at(line, f"{text} can be read in more than one way; write a plain number or quote it")
+            message = f"{text} can be read in more than one way; write a plain number or quote it"
+            raise self.error_at(line, message)
         if text.lower() in _BOOLEAN_WORDS | {"true", "false"}:
-            raise self.error_at(line, f"{text} is read as a boolean elsewhere; write true or false, or quote it")
+            message = f"{text} is read as a boolean elsewhere; write true or false, or quote it"
+            raise self.error_at(line, message)
         return text

@@ -16,6 +16,11 @@ WITH landed AS (
   FROM landing.{{ entity.name }}
   WHERE batch_id = :batch_id
   GROUP BY 1
+),
+extraction AS (
+  SELECT currency, source_rows, source_amount
+  FROM work.extraction
+  WHERE batch_id = :batch_id AND entity = '{{ entity.name }}' AND entity <> 'customer_attributes'
 )
 SELECT
   COALESCE(extraction.currency, landed.currency) AS currency,
@@ -23,12 +28,10 @@ SELECT
   extraction.source_amount,
   COALESCE(landed.landed_rows, 0) AS landed_rows,
   landed.landed_amount
-FROM work.extraction AS extraction
-LEFT JOIN landed ON landed.currency = extraction.currency
-WHERE extraction.batch_id = :batch_id
-  AND extraction.entity = '{{ entity.name }}'
-  AND '{{ entity.name }}' <> 'customer_attributes'
+FROM extraction
+FULL OUTER JOIN landed ON landed.currency = extraction.currency
+WHERE EXISTS (SELECT 1 FROM extraction)
   AND (
-    extraction.source_rows <> COALESCE(landed.landed_rows, 0)
+    COALESCE(extraction.source_rows, 0) <> COALESCE(landed.landed_rows, 0)
     OR (extraction.source_amount <> COALESCE(landed.landed_amount, 0) AND landed.unreadable_rows = 0)
   )

@@ -14,6 +14,11 @@ WITH known AS (
       SELECT 1
       FROM work.parsed_exchange_rates AS parsed
       WHERE parsed.currency = standing.currency AND parsed.valid_on = standing.valid_on
+        AND NOT EXISTS (
+          SELECT 1
+          FROM work.refused AS refused
+          WHERE refused.entity = 'exchange_rates' AND refused.position = parsed.position
+        )
     )
 ),
 following AS (

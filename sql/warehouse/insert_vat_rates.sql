@@ -10,4 +10,11 @@ UNION ALL
 SELECT standing.year, standing.vat_rate
 FROM facts.plan AS standing
 WHERE standing.superseded_in IS NULL
-  AND NOT EXISTS (SELECT 1 FROM work.parsed_plan AS parsed WHERE parsed.year = standing.year)
+  AND NOT EXISTS (
+    SELECT 1
+    FROM work.parsed_plan AS parsed
+    WHERE parsed.year = standing.year
+      AND NOT EXISTS (
+        SELECT 1 FROM work.refused AS refused WHERE refused.entity = 'plan' AND refused.position = parsed.position
+      )
+  )

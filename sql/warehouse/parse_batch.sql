@@ -6,7 +6,7 @@ INSERT INTO work.parsed_{{ entity.name }} (
 SELECT
   position,
   {% for column in entity.key %}
-  {{ "COALESCE(" if column in entity.optional }}{{ trimmed(column) }}{{ ", '')" if column in entity.optional }}{{ " || '|' || " if not loop.last }}
+  {{ "COALESCE(" if column in entity.optional }}CAST({{ parsed(column, entity.columns[column]) }} AS TEXT){{ ", '')" if column in entity.optional }}{{ " || '|' || " if not loop.last }}
   {%- endfor %} AS row_key,
   {% for column in entity.columns %}
   COALESCE({{ column }}, CHR(30)) || CHR(31){{ " || " if not loop.last }}

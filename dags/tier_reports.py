@@ -1,0 +1,63 @@
+"""
+# tier_reports: write → send
+
+One mail per account manager about everything that was published since the last one. `write` puts the mails into
+`tiering.email_outbox` in one transaction, `send` delivers them by the connection `tiering_smtp`; without that
+connection they land as `.eml` and `.html` files in the mail folder.
+
+| fails | means | hurts | do |
+|---|---|---|---|
+| `write` | the warehouse refused | no mail is lost or written twice | clear the task |
+| `send` | the mail server cannot be used, or some mails wait for another try | managers are informed late; tiers are in force | correct the connection; clear the task: what was sent is not sent again |
+
+A mail that a server refuses for good is `dead` in `tiering.email_outbox`, with the server's answer.
+"""
+
+from __future__ import annotations
+
+import pendulum
+from airflow.sdk import dag, task
+
+from tiering import runtime
+
+
+@dag(
+    dag_id="tier_reports",
+    schedule="0 7 * * *",
+    start_date=pendulum.datetime(2024, 1, 1, tz=runtime.settings().timezone),
+    catchup=False,
+    max_active_runs=1,
+    default_args=runtime.default_args(),
+    doc_md=__doc__,
+    tags=["customer-tiering", "reports"],
+)
+def tier_reports():
+    @task
+    @runtime.one_line_errors
+    def write() -> list[int]:
+        from tiering import jobs
+        from tiering.connections import WAREHOUSE, database_of
+
+        warehouse = database_of(WAREHOUSE)
+        jobs.prepare_warehouse(warehouse)
+        return list(jobs.write_reports(warehouse, runtime.settings()).values())
+
+    @task
+    @runtime.one_line_errors
+    def send() -> list[str]:
+        from sql.errors import TieringError
+
+        from tiering import jobs
+        from tiering.connections import WAREHOUSE, database_of, mail_server_of
+
+        counts = jobs.send_reports(database_of(WAREHOUSE), runtime.settings(), mail_server_of())
+        if counts.get("pending"):
+            raise RuntimeError(f"{counts['pending']} mails wait for another try")
+        if counts.get("dead"):
+            raise TieringError(f"{counts['dead']} mails were refused for good; see tiering.email_outbox, status dead")
+        return [f"{status}: {number}" for status, number in sorted(counts.items())]
+
+    write() >> send()
+
+
+tier_reports()

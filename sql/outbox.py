@@ -1,0 +1,266 @@
+"""Outbox: digests of what was published become mails in one transaction; sending them is a task of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+from reports import Digest, build_message, check_recipient, deliver, digest_is_quiet, message_id, render_digest
+from reports.digest import Driver, Mover, PolicySection, QuarantineCount, TierCount
+from reports.mail import SmtpServer, write_message_files
+from sql.connect import Database, connected
+from sql.facts import facts_batch_no, lock
+from sql.statements import run
+from transforms.changes import POPULATION
+from transforms.policy import Policy, parse_policy
+
+FALLBACK = ""
+"""Stands for the fallback manager where an account manager is missing, unknown or without an address."""
+
+#: After so many refusals or lost connections a mail is dead, and listed.
+MAXIMUM_ATTEMPTS = 10
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of the digests: mails written, managers with nothing to say, mails without an address."""
+
+    digest_id: str | None
+    mails: int
+    quiet: int
+    without_address: int
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What became of the outbox: mails by status."""
+
+    counts: dict[str, int]
+
+
+def write_digests(
+    warehouse: Database, *, currency: str, domain: str, sender: str, fallback_address: str, today: datetime | None = None
+) -> Written:
+    """Write one mail per account manager over all policies published since the last digest.
+
+    One transaction: the runs are marked as reported together with the mails. Nothing published, nothing
+    written. Customers whose manager is missing or has no address go to the fallback and are counted; a
+    manager sees only customers of their own.
+    """
+    now = today or datetime.now(UTC)
+    with connected(warehouse, "tiering_warehouse") as connection:
+        lock(connection, "digests")
+        runs = run(connection, "warehouse/read_unreported_runs.sql").all()
+        if not runs:
+            return Written(None, 0, 0, 0)
+        digest_id = hashlib.sha256("\x1f".join(sorted(row.run_id for row in runs)).encode()).hexdigest()[:32]
+        digests = list(_gather(connection, runs, currency, fallback_address))
+        quiet = without_address = mails = 0
+        for digest in digests:
+            if digest_is_quiet(digest):
+                quiet += 1
+                continue
+            mails += 1
+            without_address += not digest.recipient
+            _write_mail(connection, digest, digest_id, domain, sender or f"tiering@{domain}", now)
+        for row in runs:
+            run(connection, "warehouse/mark_run_reported.sql", {"run_id": row.run_id, "digest_id": digest_id})
+        return Written(digest_id, mails, quiet, without_address)
+
+
+def _write_mail(connection: Connection, digest: Digest, digest_id: str, domain: str, sender: str, now: datetime) -> None:
+    identity = message_id(digest_id, digest.manager_id, "digest", domain=domain)
+    rendered = render_digest(digest)
+    message = build_message(
+        rendered,
+        sender=sender,
+        recipient=digest.recipient or f"nobody@{domain}",
+        recipient_name=digest.manager_name,
+        message_id=identity,
+        run_note=digest_id,
+        date=now,
+    )
+    run(
+        connection,
+        "warehouse/insert_outbox.sql",
+        {
+            "message_id": identity,
+            "digest_id": digest_id,
+            "account_manager_id": digest.manager_id or None,
+            "recipient": digest.recipient,
+            "subject": rendered.subject,
+            "message": bytes(message).decode("ascii"),
+            "status": "pending" if digest.recipient else "dead",
+            "error": None if digest.recipient else "no address; set TIERING_FALLBACK_MANAGER",
+            "created_at": now,
+        },
+    )
+
+
+def _gather(connection: Connection, runs: Any, currency: str, fallback_address: str) -> Iterator[Digest]:
+    managers = {row.account_manager_id: row for row in run(connection, "warehouse/read_managers_of_mail.sql")}
+    addresses = {name: _address(row.email) for name, row in managers.items()}
+
+    def owner(account_manager_id: str | None) -> str:
+        return account_manager_id if account_manager_id and addresses.get(account_manager_id) else FALLBACK
+
+    sections: dict[str, list[PolicySection]] = defaultdict(list)
+    customers: dict[str, set[str]] = defaultdict(set)
+    for row in runs:
+        policy = parse_policy(row.policy_text, f"{row.policy_id} as it ran")
+        for manager_id, section in _sections_of_run(connection, policy, row, owner).items():
+            sections[manager_id].append(section)
+        for owned in run(connection, "warehouse/read_owned_customers.sql", {"run_id": row.run_id}):
+            customers[owner(owned.account_manager_id)].add(owned.customer_id)
+    quarantined: dict[str, dict[tuple[str, str], int]] = defaultdict(lambda: defaultdict(int))
+    newest = {"newest_batch_no": facts_batch_no(connection)}
+    for row in run(connection, "warehouse/read_quarantined_by_manager.sql", newest):
+        quarantined[owner(row.account_manager_id)][row.entity, row.rule] += int(row.refused_rows)
+    for manager_id in sorted({*sections, *quarantined}):
+        manager = managers.get(manager_id)
+        yield Digest(
+            manager_id=manager_id,
+            manager_name=manager.name if manager else "",
+            recipient=addresses.get(manager_id) or fallback_address if manager_id else fallback_address,
+            locale=(manager.locale if manager else None) or "en",
+            currency=currency,
+            sections=tuple(sections[manager_id]),
+            quarantined=tuple(
+                QuarantineCount(entity, rule, rows) for (entity, rule), rows in sorted(quarantined[manager_id].items())
+            ),
+            unassigned_customers=len(customers[FALLBACK]) if manager_id == FALLBACK else 0,
+            customers=len(customers[manager_id]),
+        )
+
+
+def _address(email: str | None) -> str | None:
+    try:
+        return check_recipient(email or "")
+    except ValueError:
+        return None
+
+
+def _sections_of_run(connection: Connection, policy: Policy, row: Any, owner: Any) -> dict[str, PolicySection]:
+    key = {"run_id": row.run_id, "policy_id": row.policy_id, "as_of": row.as_of}
+    mix: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
+    for count in run(connection, "warehouse/read_tier_mix.sql", key):
+        entry = mix[owner(count.account_manager_id)][count.tier]
+        entry[0] += int(count.customers)
+        entry[1] += int(count.customers_before)
+    movers: dict[str, list[Mover]] = defaultdict(list)
+    value = {"run_id": row.run_id, "value": policy.value or ""}
+    for moved in run(connection, "warehouse/read_movers.sql", value):
+        movers[owner(moved.account_manager_id)].append(_mover(policy, moved))
+    is_first = not any(before for tiers in mix.values() for _, before in tiers.values())
+    sections = {}
+    for manager_id in {*mix, *movers}:
+        tiers = mix[manager_id]
+        sections[manager_id] = PolicySection(
+            policy_id=policy.id,
+            title=dict(policy.title),
+            as_of=row.as_of,
+            tiers=tuple(
+                TierCount(
+                    tier,
+                    policy.rank_of(tier),
+                    dict(policy.tier_titles.get(tier, {})),
+                    tiers[tier][0],
+                    None if is_first else tiers[tier][1],
+                )
+                for tier in policy.tiers
+            ),
+            movers=tuple(movers[manager_id]),
+            actions={tier: dict(text) for tier, text in policy.actions.items()},
+        )
+    return sections
+
+
+def _mover(policy: Policy, row: Any) -> Mover:
+    drivers = []
+    for driver in json.loads(row.drivers):
+        name = driver["indicator"]
+        if name == POPULATION:
+            continue  # new and left customers are listed as such
+        unit = policy.indicators[name].unit or "text"
+        drivers.append(
+            Driver(name, policy.title_of(name), unit, _plain(driver["before"], unit), _plain(driver["after"], unit))
+        )
+    return Mover(
+        customer_id=row.customer_id,
+        customer_name=row.customer_name or row.customer_id,
+        from_tier=row.from_tier,
+        to_tier=row.to_tier,
+        direction=row.direction,
+        cause=row.cause,
+        drivers=tuple(drivers),
+        value=row.value,
+    )
+
+
+def _plain(text: str | None, unit: str) -> Decimal | str | None:
+    if text is None or unit in ("flag", "text"):
+        return text
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return text
+
+
+def send_outbox(warehouse: Database, server: SmtpServer | None, folder: Path) -> Sent:
+    """Send every pending mail, or write it to `folder` when there is no mail server.
+
+    Each outcome is committed before the next mail goes out: a mail is delivered at least once, and twice only
+    when the answer of the server was lost. Raises MailServerError when the server as a whole cannot be used;
+    what was not sent stays pending.
+    """
+    with connected(warehouse, "tiering_warehouse") as connection:
+        lock(connection, "outbox")
+        pending = run(connection, "warehouse/read_pending_mails.sql").all()
+    counts: dict[str, int] = defaultdict(int)
+    if server is None:
+        for row in pending:
+            name = f"{row.account_manager_id or 'fallback'}-{row.message_id.strip('<>').partition('@')[0][:8]}"
+            write_message_files(folder, name, row.message.encode("ascii"))
+            _record(warehouse, row.message_id, "filed", None)
+            counts["filed"] += 1
+        return Sent(dict(counts))
+    attempts = {row.message_id: int(row.attempts) for row in pending}
+    mails = [(row.message_id, _sender_of(row.message), row.recipient, row.message.encode("ascii")) for row in pending]
+    for identity, outcome in deliver(server, mails):
+        status = outcome.status
+        if status == "retry" or status == "uncertain":
+            given_up = attempts[identity] + 1 >= MAXIMUM_ATTEMPTS
+            status = "dead" if given_up else ("pending" if status == "retry" else "uncertain")
+        _record(warehouse, identity, status, outcome.reply)
+        counts[status] += 1
+    return Sent(dict(counts))
+
+
+def _sender_of(message: str) -> str:
+    from email import message_from_string
+    from email.utils import parseaddr
+
+    return parseaddr(message_from_string(message)["From"])[1]
+
+
+def _record(warehouse: Database, identity: str, status: str, reply: str | None) -> None:
+    with connected(warehouse, "tiering_warehouse") as connection:
+        run(
+            connection,
+            "warehouse/update_mail.sql",
+            {
+                "message_id": identity,
+                "status": status,
+                "error": None if status in ("sent", "filed") else reply,
+                "sent_at": datetime.now(UTC) if status in ("sent", "filed") else None,
+            },
+        )

@@ -1,0 +1,26 @@
+-- The standing moves of a published day with what is at stake: one row per customer that moved.
+SELECT
+  change.customer_id,
+  customer.name AS customer_name,
+  change.account_manager_id,
+  change.from_tier,
+  change.to_tier,
+  change.direction,
+  change.cause,
+  change.drivers,
+  component.value
+FROM tiering.tier_change AS change
+LEFT JOIN (
+  SELECT
+    customer_id,
+    name,
+    ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY holds_from DESC) AS nth
+  FROM facts.customers
+  WHERE superseded_in IS NULL
+) AS customer ON customer.customer_id = change.customer_id AND customer.nth = 1
+LEFT JOIN tiering.score_component AS component
+  ON component.policy_id = change.policy_id AND component.as_of = change.as_of
+  AND component.revision = change.revision AND component.customer_id = change.customer_id
+  AND component.indicator = :value
+WHERE change.run_id = :run_id AND change.superseded_at IS NULL
+ORDER BY change.customer_id

@@ -1,0 +1,92 @@
+"""Airflow connections as what the project needs: a database, a mail server. Secrets stay inside them."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from sql.connect import Database
+from sql.errors import TieringError
+
+SOURCE, WAREHOUSE, SMTP = "tiering_source", "tiering_warehouse", "tiering_smtp"
+
+_POSTGRES = {"postgres", "postgresql", "postgresql+psycopg"}
+
+
+class AirflowConnection(Protocol):
+    """The part of an Airflow connection that is read here."""
+
+    conn_type: str
+    host: str | None
+    port: int | None
+    schema: str | None
+    login: str | None
+    password: str | None
+
+    @property
+    def extra_dejson(self) -> dict[str, Any]:
+        """The extra fields."""
+
+
+def find_connection(conn_id: str) -> AirflowConnection | None:
+    """Return an Airflow connection, or None when there is none of that id."""
+    from airflow.sdk import BaseHook
+    from airflow.sdk.exceptions import AirflowRuntimeError
+
+    try:
+        return BaseHook.get_connection(conn_id)
+    except AirflowRuntimeError:
+        return None
+    except Exception as error:
+        if type(error).__name__ == "AirflowNotFoundException":
+            return None
+        raise
+
+
+def database_of(conn_id: str) -> Database:
+    """Return the database of a connection: conn_type duckdb (host = path of the file), postgres, or a SQLAlchemy name.
+
+    Raises TieringError when there is no such connection or it says no place.
+    """
+    connection = find_connection(conn_id)
+    if connection is None:
+        raise TieringError(f"{conn_id}: there is no such Airflow connection; add it (conn_type duckdb or postgres)")
+    kind = connection.conn_type
+    if kind == "duckdb":
+        path = connection.host or connection.schema or ""
+        if not path:
+            raise TieringError(f"{conn_id}: a duckdb connection needs the path of its file as host")
+        return Database("duckdb", path=path)
+    if not connection.host:
+        raise TieringError(f"{conn_id}: the connection names no host; set it")
+    return Database(
+        "postgresql" if kind in _POSTGRES else kind,
+        host=connection.host,
+        port=connection.port,
+        name=connection.schema or "",
+        user=connection.login or "",
+        password=connection.password or "",
+    )
+
+
+def mail_server_of(conn_id: str = SMTP) -> Any:
+    """Return the mail server of a connection (`reports.mail.SmtpServer`), or None when there is no connection.
+
+    The extra field `security` says starttls (default), ssl or none. Raises TieringError for another word.
+    """
+    connection = find_connection(conn_id)
+    if connection is None:
+        return None
+    from reports.mail import SmtpServer
+
+    extra = connection.extra_dejson
+    security = extra.get("security", "starttls")
+    if security not in ("starttls", "ssl", "none"):
+        raise TieringError(f"{conn_id}: security is {security!r}; set it to starttls, ssl or none")
+    return SmtpServer(
+        host=connection.host or "",
+        port=connection.port or {"starttls": 587, "ssl": 465, "none": 25}[security],
+        user=connection.login or None,
+        password=connection.password or None,
+        security=security,
+        timeout=float(extra.get("timeout", 30)),
+    )

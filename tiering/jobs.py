@@ -1,0 +1,230 @@
+"""The steps of the main job. A DAG's task calls one of them, the demo calls them in a row: nothing else differs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sql.connect import Database, connected
+from sql.errors import TieringError
+from sql.extract import Batch
+from sql.statements import run
+from tiering.settings import Settings
+from transforms.calendar import as_of_for, check_as_of, latest_on_calendar
+from transforms.policy import Policy
+
+log = logging.getLogger(__name__)
+
+FIRST_DAY = date(2000, 1, 1)
+"""Where the first batch begins when TIERING_FIRST_DAY says nothing."""
+
+
+def prepare_warehouse(warehouse: Database) -> list[str]:
+    """Create or upgrade the schema of the warehouse; return the names of the statements that were applied."""
+    from sql.schema import upgrade_schema
+
+    with connected(warehouse, "tiering_warehouse") as connection:
+        return upgrade_schema(connection)
+
+
+def covered_through(warehouse: Database) -> date | None:
+    """Return the last day the facts cover without a gap, or None."""
+    from sql.facts import facts_through
+
+    with connected(warehouse, "tiering_warehouse") as connection:
+        return facts_through(connection)
+
+
+def choose_batch(
+    settings: Settings,
+    through: date | None,
+    run_day: date,
+    *,
+    start: date | None = None,
+    end: date | None = None,
+    is_backfill: bool = False,
+) -> Batch | None:
+    """Return the interval to extract: what was asked for, or what is not covered up to the day before the run.
+
+    A backfill extracts the day before its run again. None when everything is covered.
+    """
+    if start and end:
+        return Batch(start, end)
+    if start or end:
+        raise TieringError("give both batch_start and batch_end (the end is not included), or neither")
+    if is_backfill:
+        return Batch(run_day - timedelta(days=1), run_day)
+    begin = through + timedelta(days=1) if through else settings.first_day or FIRST_DAY
+    return Batch(begin, run_day) if begin < run_day else None
+
+
+def extract(source: Database, warehouse: Database, settings: Settings, batch: Batch) -> dict[str, int]:
+    """Land one batch of every entity; return rows per entity."""
+    from sql.extract import extract_batch
+    from sql.facts import record_extraction
+
+    prepare_warehouse(warehouse)
+    extraction = extract_batch(source, warehouse, settings.source, batch)
+    with connected(warehouse, "tiering_warehouse") as connection:
+        record_extraction(connection, batch, extraction)
+    return extraction.rows
+
+
+def validate(warehouse: Database, settings: Settings, batch: Batch) -> dict[str, int]:
+    """Check the landed batch; return refused rows per entity. Raises ValidationFailed when it must not be loaded."""
+    from expectations import validate as validate_batch
+
+    validation = validate_batch(
+        warehouse,
+        batch,
+        reporting_currency=settings.reporting_currency,
+        minimum_rows=settings.minimum_rows,
+        maximum_quarantine_share=settings.maximum_quarantine_share,
+        data_docs=settings.data_docs_dir,
+    )
+    for finding in validation.findings:
+        log.warning("%s: %s: %s rows: %s", finding.entity, finding.rule, finding.rows, finding.reason)
+    log.info("%d expectations evaluated", validation.evaluated)
+    return validation.refused
+
+
+def load(warehouse: Database, batch: Batch) -> dict[str, int]:
+    """Load the validated batch into the facts; return loaded and quarantined rows (0 when nothing changed)."""
+    from sql.facts import load_batch
+
+    done = load_batch(warehouse, batch)
+    return {
+        "batch_no": done.batch_no or 0,
+        "loaded_rows": sum(done.loaded_rows.values()),
+        "quarantined_rows": sum(done.quarantined_rows.values()),
+    }
+
+
+def choose_as_of(
+    policy: Policy, *, given: str | None, run_day: date | None, is_scheduled: bool, through: date | None, today: date
+) -> date:
+    """Return the day a run looks at.
+
+    Given by hand it is taken as it is, and must lie on the policy's calendar. A scheduled or backfill run maps
+    its own day. Any other run takes the latest day of the calendar that the facts cover.
+    Raises TieringError for a day in the future, off the calendar or (given by hand) beyond the facts.
+    """
+    if given:
+        try:
+            as_of = date.fromisoformat(given)
+        except ValueError:
+            raise TieringError(f"as_of {given!r} is no date; write it as 2026-03-31") from None
+        check_as_of(policy.as_of, as_of, today, through)
+        return as_of
+    if is_scheduled and run_day is not None:
+        return as_of_for(policy.as_of, run_day)
+    if through is None:
+        raise TieringError("no facts were loaded yet; run customer_facts first")
+    return latest_on_calendar(policy.as_of, min(through, today))
+
+
+def measure(warehouse: Database, policies: Mapping[str, Policy], policy_id: str, as_of: date) -> dict[str, Any]:
+    """Take the measures that this policy and the others of its grain need as of a day; return where they are."""
+    from sql.measure import take_measures
+
+    with connected(warehouse, "tiering_warehouse") as connection:
+        taken = take_measures(connection, policies.values(), policies[policy_id].grain, as_of)
+    return {**asdict(taken), "as_of": as_of.isoformat()}
+
+
+def decide(
+    warehouse: Database, policy: Policy, measurement: Mapping[str, Any], *, restate: str | None = None
+) -> dict[str, Any]:
+    """Decide every account and stage the result; return the run, what it would move, and who is asked."""
+    import pandas as pd
+
+    from sql.measure import Measurement, read_indicators
+    from sql.publish import review_run, stage_decisions
+    from transforms import decide_tiers
+
+    taken = Measurement(**{**measurement, "as_of": date.fromisoformat(measurement["as_of"])})
+    with connected(warehouse, "tiering_warehouse") as connection:
+        indicators = read_indicators(connection, policy, taken.table)
+    through = covered_through(warehouse)
+    if through is None:
+        raise TieringError("no facts were loaded yet; run customer_facts first")
+    decided = decide_tiers(policy, indicators.to_pandas(types_mapper=pd.ArrowDtype))
+    this = stage_decisions(warehouse, policy, taken, through, decided, restate=restate)
+    plain = {**asdict(this), "as_of": this.as_of.isoformat(), "facts_through": this.facts_through.isoformat()}
+    if this.is_noop:
+        return {"run": plain, "review": {"counts": {}, "requests": [], "asked_of": [], "is_held": False}}
+    review = asdict(review_run(warehouse, policy, this))
+    return {"run": plain, "review": {**review, "requests": list(review["requests"]), "asked_of": list(review["asked_of"])}}
+
+
+def _run_of(staged: Mapping[str, Any]) -> Any:
+    from sql.publish import Run
+
+    plain = staged["run"]
+    return Run(
+        **{
+            **plain,
+            "as_of": date.fromisoformat(plain["as_of"]),
+            "facts_through": date.fromisoformat(plain["facts_through"]),
+        }
+    )
+
+
+def needs_answer(staged: Mapping[str, Any]) -> bool:
+    """Whether somebody must be asked before this run is published."""
+    return bool(staged["review"]["requests"])
+
+
+def answer(warehouse: Database, staged: Mapping[str, Any], answered_by: str, *, approved: bool, comment: str = "") -> None:
+    """Record the answer to the requests of a run."""
+    from sql.publish import answer_requests
+
+    answer_requests(warehouse, _run_of(staged), answered_by, approved=approved, comment=comment)
+
+
+def publish(warehouse: Database, policy: Policy, staged: Mapping[str, Any]) -> dict[str, Any]:
+    """Put a staged run into force; return its id, status and counts."""
+    from sql.publish import Review, fail_attempt, publish_run
+
+    this = _run_of(staged)
+    if this.is_noop:
+        return {"run_id": this.run_id, "status": "noop"}
+    kept = staged["review"]
+    review = Review(kept["counts"], tuple(kept["requests"]), tuple(kept["asked_of"]), kept["is_held"])
+    try:
+        done = publish_run(warehouse, policy, this, review)
+    except TieringError as error:
+        fail_attempt(warehouse, this, str(error))
+        raise
+    return {"run_id": done.run_id, "status": done.status, **done.counts}
+
+
+def write_reports(warehouse: Database, settings: Settings, now: datetime | None = None) -> dict[str, int]:
+    """Write the digests of everything published since the last ones into the outbox; return counts."""
+    from sql.outbox import write_digests
+
+    written = write_digests(
+        warehouse,
+        currency=settings.reporting_currency,
+        domain=settings.domain,
+        sender=settings.sender,
+        fallback_address=settings.fallback_manager,
+        today=now,
+    )
+    return {"mails": written.mails, "quiet": written.quiet, "without_address": written.without_address}
+
+
+def send_reports(warehouse: Database, settings: Settings, server: Any) -> dict[str, int]:
+    """Send the outbox (or write it to the mail folder when there is no server); return mails by status."""
+    from sql.outbox import send_outbox
+
+    return send_outbox(warehouse, server, settings.mail_dir).counts
+
+
+def published_tiers(warehouse: Database) -> list[Any]:
+    """Return policy, as_of, tier and customers for every policy's current tiers, best tier first."""
+    with connected(warehouse, "tiering_warehouse") as connection:
+        return list(run(connection, "warehouse/read_published_tiers.sql").all())

@@ -1,0 +1,148 @@
+"""What every DAG shares: settings, the day of a run, errors in one line, and the alert to the engineers.
+
+Light on purpose: DAG files import it at parse time. Everything heavy is imported inside the functions.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, ParamSpec, TypeVar
+
+from sql.errors import TieringError
+from tiering.settings import Settings, read_settings
+from transforms.policy import Policy, read_policies
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+OWNER = "customer-tiering"
+
+
+def settings() -> Settings:
+    """Return the settings of this installation."""
+    return read_settings()
+
+
+def policies() -> dict[str, Policy]:
+    """Return the policies of this installation by id."""
+    return read_policies(settings().policies)
+
+
+def one_line_errors(function: Callable[P, T]) -> Callable[P, T]:
+    """Fail a task at once, without retries, with one clear line where the trouble is what a person set up."""
+
+    @functools.wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
+        from airflow.sdk.exceptions import AirflowFailException
+
+        try:
+            return function(*args, **kwargs)
+        except TieringError as error:
+            raise AirflowFailException(str(error)) from None
+
+    return wrapped
+
+
+def is_scheduled(context: Any) -> bool:
+    """Whether the run has a day of its own: scheduled and backfill runs do, manual and asset-triggered ones do not."""
+    kind = str(getattr(context["dag_run"], "run_type", "manual"))
+    return any(word in kind for word in ("scheduled", "backfill"))
+
+
+def is_backfill(context: Any) -> bool:
+    """Whether the run is part of a backfill."""
+    return "backfill" in str(getattr(context["dag_run"], "run_type", ""))
+
+
+def run_day(context: Any, zone: Any) -> date:
+    """Return the business day on which a run is due: its logical date, or the day it was asked for; never the clock."""
+    dag_run = context["dag_run"]
+    moment = getattr(dag_run, "partition_date", None) or dag_run.logical_date or dag_run.run_after
+    return moment.astimezone(zone).date()  # type: ignore[no-any-return]
+
+
+def as_of_of(context: Any, policy: Policy) -> date:
+    """Return the day the run of a policy looks at (see `tiering.jobs.choose_as_of`)."""
+    from tiering.connections import WAREHOUSE, database_of
+    from tiering.jobs import choose_as_of, covered_through
+
+    zone = settings().zone
+    return choose_as_of(
+        policy,
+        given=context["params"].get("as_of"),
+        run_day=run_day(context, zone),
+        is_scheduled=is_scheduled(context),
+        through=covered_through(database_of(WAREHOUSE)),
+        today=datetime.now(UTC).astimezone(zone).date(),
+    )
+
+
+def alert_engineers(context: Any) -> None:
+    """Tell the engineers that a task failed: by mail where there is a server, else as a file in the mail folder.
+
+    Says which task of which run, the first line of the error and where to look; never customer data.
+    """
+    from reports.mail import MailServerError, build_message, deliver, message_id, write_message_files
+    from reports.render import RenderedDigest
+    from tiering.connections import mail_server_of
+
+    here = settings()
+    task = context["task_instance"]
+    error = str(context.get("exception") or "").splitlines()
+    first = error[0][:300] if error and isinstance(context.get("exception"), Exception) and _is_ours(context) else (
+        f"{type(context.get('exception')).__name__}; see the task's log"
+    )
+    lines = [
+        f"Task {task.task_id} of {task.dag_id} failed.",
+        f"Run: {task.run_id}, try {task.try_number}",
+        f"Error: {first}",
+        "Nothing was published by this run; the last publication stays. The run-book is the DAG's documentation.",
+    ]
+    address = here.alert_email or f"nobody@{here.domain}"
+    identity = message_id("alert", task.dag_id, task.run_id, task.task_id, str(task.try_number), domain=here.domain)
+    text = "\n".join(lines)
+    from html import escape
+
+    page = "".join(f"<p>{escape(line)}</p>" for line in lines)
+    message = build_message(
+        RenderedDigest(subject=f"Failed: {task.dag_id}.{task.task_id}", html=f"<html><body>{page}</body></html>", text=text),
+        sender=here.sender or f"tiering@{here.domain}",
+        recipient=address,
+        recipient_name="",
+        message_id=identity,
+        run_note=str(task.run_id)[:60],
+        date=datetime.now(UTC),
+    )
+    log.error("%s", " ".join(lines[:3]))
+    try:
+        server = mail_server_of()
+        if server is not None and here.alert_email:
+            for _, outcome in deliver(server, [(identity, f"tiering@{here.domain}", address, bytes(message))]):
+                log.warning("alert to the engineers: %s %s", outcome.status, outcome.reply)
+            return
+    except (MailServerError, TieringError) as trouble:
+        log.warning("the alert could not be mailed (%s); it is in the mail folder", trouble)
+    write_message_files(here.mail_dir, f"alert-{task.dag_id}-{task.task_id}-{identity[1:9]}", bytes(message))
+
+
+def _is_ours(context: Any) -> bool:
+    """Whether the error is one of ours, whose text is known to hold no customer data."""
+    return type(context.get("exception")).__name__ in ("AirflowFailException", "TieringError", "ValidationFailed")
+
+
+def default_args() -> dict[str, Any]:
+    """Return the arguments every task has: retries for what may pass, an alert when a task fails for good."""
+    return {
+        "owner": OWNER,
+        "retries": 2,
+        "retry_delay": timedelta(minutes=5),
+        "retry_exponential_backoff": True,
+        "execution_timeout": timedelta(hours=3),
+        "on_failure_callback": alert_engineers,
+        "pool": settings().pool,
+    }
