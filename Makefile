@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lock clean
+.PHONY: help setup demo test wwi airflow lint lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -16,6 +16,24 @@ setup: $(STAMP) ## install everything into .venv
 $(STAMP): requirements.lock pyproject.toml tools/setup.sh
 	@PYTHON=$(PYTHON) tools/setup.sh $(VENV)
 	@touch $@
+
+demo: setup ## run the whole job on a generated company; everything lands in .demo/
+	@$(BIN)/tiering demo
+
+test: setup ## run every test on DuckDB and on a PostgreSQL of their own
+	@tools/postgres.sh
+	@$(BIN)/ruff check .
+	@$(BIN)/python -m pytest --durations=10
+
+wwi: setup ## run the whole job on Wide World Importers (needs ../shared/data/wwi_slice) and print what it found
+	@$(BIN)/python tests/wwi.py
+
+airflow: setup ## start Airflow on loopback with the demo's connections; Ctrl-C stops it
+	@tools/airflow.sh
+
+lint: setup ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
 
 lock: ## resolve the dependencies again into requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \

@@ -1,5 +1,5 @@
 """
-# tier__{policy}: wait → measure → decide → review → (approve) → publish
+# tier__{policy}: wait → measure → decide → approve → publish
 
 Decides the tiers of one policy as of a day and puts them into force in one transaction.
 Emits the asset `customer_tiers`.
@@ -10,7 +10,8 @@ Emits the asset `customer_tiers`.
 | `measure` | a policy asks for a measure that does not exist, or the warehouse refused | the last tiers stay | read the line in the log; correct the policy; clear the task |
 | `decide` | an indicator that decides is undefined, or the day is published on other input | the last tiers stay | say under `missing` what undefined means; or run by hand with `restate` and a reason |
 | `approve` | nobody answered in time, which counts as no | the last tiers stay | run again; answer under Required Actions |
-| `publish` | a request was refused, a newer try has started, or the warehouse refused | nothing is half-written | read the line in the log; clear the task |
+| `publish` (skipped) | a request was refused | the last tiers stay | the run is `rejected` in `tiering.run` |
+| `publish` | a newer try has started, or the warehouse refused | nothing is half-written | read the line in the log; clear the task |
 
 By hand: `as_of` must lie on the policy's calendar ({calendar}); without it, the latest day the facts cover.
 The same day on the same input again changes nothing.
@@ -21,10 +22,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pendulum
-from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Asset, CronTriggerTimetable, Param, dag, task
 
 from tiering import runtime
+from tiering.approval import AskIfNeeded
 
 CUSTOMER_TIERS = Asset("customer_tiers")
 
@@ -85,58 +86,36 @@ def build_tier_dag(policy, here):
             restate = context["params"].get("restate")
             return jobs.decide(database_of(WAREHOUSE), runtime.policies()[policy.id], measurement, restate=restate)
 
-        @task.branch
+        @task(outlets=[CUSTOMER_TIERS])
         @runtime.one_line_errors
-        def review(staged):
-            from tiering import jobs
-            from tiering.connections import WAREHOUSE, database_of
-
-            if not jobs.needs_answer(staged):
-                return "publish"
-            if here.demo_approver:
-                jobs.answer(database_of(WAREHOUSE), staged, here.demo_approver, approved=True, comment="demo")
-                return "publish"
-            return "approve"
-
-        approve = HITLOperator(
-            task_id="approve",
-            subject=f"Publish {policy.id}?",
-            body=REQUEST.format(policy=policy.id),
-            options=["Approve", "Reject"],
-            defaults="Reject",
-            params={"comment": Param("", type=["null", "string"])},
-            response_timeout=timedelta(hours=24),
-        )
-
-        @task
-        @runtime.one_line_errors
-        def record(staged, answer):
+        def publish(staged, answer):
             from airflow.sdk.exceptions import AirflowSkipException
 
             from tiering import jobs
+            from tiering.approval import read_answer
             from tiering.connections import WAREHOUSE, database_of
 
-            who = (answer.get("responded_by_user") or {}).get("name") or "nobody, in time"
-            approved = answer["chosen_options"] == ["Approve"]
-            comment = (answer.get("params_input") or {}).get("comment") or ""
-            jobs.answer(database_of(WAREHOUSE), staged, who, approved=approved, comment=comment)
-            if not approved:
-                raise AirflowSkipException(f"refused by {who}; the last publication stays")
-
-        @task(outlets=[CUSTOMER_TIERS], trigger_rule="none_failed_min_one_success")
-        @runtime.one_line_errors
-        def publish(staged):
-            from tiering import jobs
-            from tiering.connections import WAREHOUSE, database_of
-
-            return jobs.publish(database_of(WAREHOUSE), runtime.policies()[policy.id], staged)
+            warehouse = database_of(WAREHOUSE)
+            if answer is not None:
+                who, approved, comment = read_answer(answer)
+                jobs.answer(warehouse, staged, who, approved=approved, comment=comment)
+                if not approved:
+                    raise AirflowSkipException(f"refused by {who}; the last publication stays")
+            return jobs.publish(warehouse, runtime.policies()[policy.id], staged)
 
         measured = measure()
         staged = decide(measured)
         wait() >> measured
-        branch, recorded, published = review(staged), record(staged, approve.output), publish(staged)
-        branch >> approve >> recorded >> published
-        branch >> published
+        approve = AskIfNeeded(
+            task_id="approve",
+            staged=staged,
+            demo_approver=here.demo_approver,
+            subject=f"Publish {policy.id}?",
+            body=REQUEST.format(policy=policy.id),
+            params={"comment": Param("", type=["null", "string"])},
+            response_timeout=timedelta(hours=24),
+        )
+        publish(staged, approve.output)
 
     return tier()
 

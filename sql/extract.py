@@ -144,8 +144,8 @@ def interval_of(entity: Entity, batch: Batch) -> dict[str, date]:
 
 
 @dataclass
-class _Source:
-    """An open source: its connection (one snapshot for all entities), its SELECTs, the batch."""
+class Source:
+    """A source as it is read: its connection (one snapshot for all entities), its SELECTs, the batch."""
 
     connection: Connection
     place: str
@@ -207,7 +207,7 @@ def extract_batch(
     same = source.is_same_as(warehouse)
     with connected(warehouse, "tiering_warehouse", isolation="REPEATABLE READ" if same else None) as target:
         if same:
-            return _land_all(_Source(target, f"source {folder.name}", selects, batch), target, same=True)
+            return _land_all(Source(target, f"source {folder.name}", selects, batch), target, same=True)
         engine = create_engine(source.url_unbuffered, poolclass=NullPool, hide_parameters=True)
         try:
             with unreachable("tiering_source", source):
@@ -216,12 +216,12 @@ def extract_batch(
                 if reader.dialect.name == "postgresql":
                     reader = reader.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
                 with reader.begin():
-                    return _land_all(_Source(reader, f"source {folder.name}", selects, batch), target, same=False)
+                    return _land_all(Source(reader, f"source {folder.name}", selects, batch), target, same=False)
         finally:
             engine.dispose()
 
 
-def _land_all(source: _Source, target: Connection, *, same: bool) -> Extraction:
+def _land_all(source: Source, target: Connection, *, same: bool) -> Extraction:
     returned = {name: source.columns(ENTITIES[name]) for name in source.selects}
     columns = {name: check_columns(source.place, ENTITIES[name], found) for name, found in returned.items()}
     by_update = frozenset(name for name, found in returned.items() if "updated_at" in found)
@@ -249,7 +249,7 @@ def _snapshot(connection: Connection) -> str:
     return "one transaction"
 
 
-def _land_within(source: _Source, target: Connection, entity: Entity, columns: Sequence[str]) -> int:
+def _land_within(source: Source, target: Connection, entity: Entity, columns: Sequence[str]) -> int:
     names = ", ".join(columns)
     texts = ", ".join(f"CAST({column} AS TEXT)" for column in columns)
     source.execute(
@@ -273,14 +273,14 @@ def _chunks(result: Any, columns: Sequence[str], batch_id: str) -> Iterator[pa.T
         yield pa.table(data)
 
 
-def _land_streamed(source: _Source, target: Connection, entity: Entity, columns: Sequence[str]) -> int:
+def _land_streamed(source: Source, target: Connection, entity: Entity, columns: Sequence[str]) -> int:
     query = f"SELECT {', '.join(columns)} FROM {source.select(entity)}"  # noqa: S608
     for chunk in _chunks(source.execute(entity, query, stream_results=True), columns, source.batch.batch_id):
         write_arrow(target, f"landing.{entity.name}", chunk)
     return _count_landed(target, entity.name, source.batch)
 
 
-def _land_attributes(source: _Source, target: Connection, *, same: bool) -> int:
+def _land_attributes(source: Source, target: Connection, *, same: bool) -> int:
     """Land every `attr_<name>` column of customers as rows of customer_attributes.
 
     A customer number that stands for several customers is refused there; here it just says nothing.
@@ -296,7 +296,7 @@ def _land_attributes(source: _Source, target: Connection, *, same: bool) -> int:
         for name in found
         if name.isidentifier()
     )
-    derived = _Source(source.connection, source.place, {attributes.name: union}, source.batch)
+    derived = Source(source.connection, source.place, {attributes.name: union}, source.batch)
     land = _land_within if same else _land_streamed
     return land(derived, target, attributes, list(attributes.columns))
 

@@ -96,6 +96,7 @@ def _write_mail(connection: Connection, digest: Digest, digest_id: str, domain: 
             "message_id": identity,
             "digest_id": digest_id,
             "account_manager_id": digest.manager_id or None,
+            "as_of": max((section.as_of for section in digest.sections), default=None),
             "recipient": digest.recipient,
             "subject": rendered.subject,
             "message": bytes(message).decode("ascii"),
@@ -228,7 +229,7 @@ def send_outbox(warehouse: Database, server: SmtpServer | None, folder: Path) ->
     counts: dict[str, int] = defaultdict(int)
     if server is None:
         for row in pending:
-            name = f"{row.account_manager_id or 'fallback'}-{row.message_id.strip('<>').partition('@')[0][:8]}"
+            name = f"{row.as_of or 'undated'}-{row.account_manager_id or 'fallback'}-{row.message_id[1:9]}"
             write_message_files(folder, name, row.message.encode("ascii"))
             _record(warehouse, row.message_id, "filed", None)
             counts["filed"] += 1

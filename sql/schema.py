@@ -10,7 +10,7 @@ from sqlalchemy import Connection, inspect
 from sqlglot import exp, parse_one
 
 from sql.errors import TieringError
-from sql.statements import ROOT, dialect_of, run, run_text
+from sql.statements import ROOT, dialect_of, render, run, run_text
 
 FOLDER = ROOT / "warehouse" / "schema"
 
@@ -69,6 +69,13 @@ def without_comments(statement: str) -> str:
     return tree.sql(dialect="duckdb", comments=False)
 
 
+def _apply(connection: Connection, statement: str) -> None:
+    run_text(connection, without_comments(statement))
+    for kind, name, comment in comments_of(statement):
+        # A utility statement takes no parameters; the text comes from our own file and is quoted by SQLGlot.
+        run_text(connection, f"COMMENT ON {kind} {name} IS {exp.Literal.string(comment).sql()}")
+
+
 def upgrade_schema(connection: Connection) -> list[str]:
     """Apply the numbered statements that this warehouse does not have yet; return their names.
 
@@ -77,7 +84,7 @@ def upgrade_schema(connection: Connection) -> list[str]:
     engine = dialect_of(connection)
     run(connection, "warehouse/create_tiering.sql")
     if not inspect(connection).has_table("schema_upgrade", schema="tiering"):
-        run(connection, "warehouse/create_schema_upgrade.sql")
+        _apply(connection, render("warehouse/create_schema_upgrade.sql"))
     applied = {row.number: row for row in run(connection, "warehouse/read_schema_upgrades.sql")}
     upgrades = [upgrade for upgrade in read_upgrades() if upgrade.engine in (None, engine)]
     known = {upgrade.number for upgrade in upgrades}
@@ -96,10 +103,7 @@ def upgrade_schema(connection: Connection) -> list[str]:
                     "undo the edit and add a new statement with the next number"
                 )
             continue
-        run_text(connection, without_comments(upgrade.text))
-        for kind, name, comment in comments_of(upgrade.text):
-            # A utility statement takes no parameters; the text comes from our own file and is quoted by SQLGlot.
-            run_text(connection, f"COMMENT ON {kind} {name} IS {exp.Literal.string(comment).sql()}")
+        _apply(connection, upgrade.text)
         run(
             connection,
             "warehouse/record_schema_upgrade.sql",

@@ -1,4 +1,4 @@
-"""Decisions: pure functions, frame in, frame out. `decide` is imported on first use: a DAG file stays light."""
+"""Decisions: pure functions, frame in, frame out. `decide` comes on first use: a DAG file stays light."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ class Condition:
             return _truth(self._tree, frame).fillna(False).astype(bool).to_numpy()
         except (TypeError, NotImplementedError):
             raise ConditionError(
-                f"{self.text!r} mixes kinds: compare numbers with numbers, texts with texts, flags with true or false"
+                f"{self.text!r} mixes kinds: compare number with number, text with text, flag with flag"
             ) from None
 
 

@@ -20,8 +20,8 @@ class Folded:
 
     `spells`: one row per customer and spell, columns `SPELL_COLUMNS`; a row with a reason and no tier
     is an absence. Half-open, valid_to missing when open.
-    `moves`: one row per customer and day on which the tier moved, columns `MOVE_COLUMNS`; a state is the tier,
-    or the reason of the absence, or missing where the customer was unknown.
+    `moves`: one row per customer and day on which the tier moved, columns `MOVE_COLUMNS`; a state is the
+    tier, or the reason of the absence, or missing where the customer was unknown.
     """
 
     spells: pd.DataFrame
@@ -32,8 +32,9 @@ def fold_history(days: Mapping[date, str], before: pd.DataFrame, found: pd.DataF
     """Fold what was found on published days onto the state before the first of them.
 
     `days`: the published days and their runs. `before`: one row per customer, columns customer_id, tier,
-    computed_tier, status, reason, valid_from, run_id: the spell or absence that covers the day before. `found`: one row per published day and customer in scope,
-    columns as_of, customer_id, tier, computed_tier, status, reason; one of tier and reason is set.
+    computed_tier, status, reason, valid_from, run_id: the spell or absence that covers the day before.
+    `found`: one row per published day and customer in scope, columns as_of,
+    customer_id, tier, computed_tier, status, reason; one of tier and reason is set.
     A customer that was known and is not found on a day has left. Equal neighbours are one spell.
     Independent of the order of rows; the days are folded in their own order.
     """

@@ -383,7 +383,7 @@ class Policy(_Part):
     def version(self) -> str:
         """SHA-256 of the meaning: comments, key order, spelling of numbers and conditions do not count.
 
-        The order of the entries under `gate` and `missing` is meaning: the first that applies gives the reason.
+        The order under `gate` and under `missing` is meaning: the first entry that applies counts.
         """
         meaning = self.model_dump(mode="json", exclude={"text"}, exclude_defaults=True)
         meaning |= {name: list(meaning[name].items()) for name in ("gate", "missing") if name in meaning}

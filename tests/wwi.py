@@ -1,0 +1,143 @@
+"""Wide World Importers: data nobody here wrote goes through the whole job by the DAGs. Run it: `make wwi`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from calendar import monthrange
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import airflow_case
+
+ROOT = Path(__file__).resolve().parents[1]
+SLICE = ROOT.parent / "shared" / "data" / "wwi_slice"
+
+MONTH_ENDS = [
+    date(year, month, monthrange(year, month)[1])
+    for year, months in ((2015, range(1, 13)), (2016, range(1, 6)))
+    for month in months
+]
+YEAR_ENDS = [date(2014, 12, 31), date(2015, 12, 31)]
+BATCHES = [(date(2014, 6, 1), date(2016, 1, 1)), (date(2016, 1, 1), date(2016, 6, 1))]
+
+TABLES = {
+    "customers": (
+        "customers.csv",
+        "customer_id INTEGER, customer_name VARCHAR, bill_to_customer_id INTEGER, customer_category_id INTEGER, "
+        "credit_limit DECIMAL(18, 2), account_opened_date DATE, standard_discount DECIMAL(18, 3), "
+        "is_on_credit_hold BOOLEAN, payment_days INTEGER",
+    ),
+    "customer_transactions": (
+        "customer_transactions.csv",
+        "transaction_id INTEGER, customer_id INTEGER, transaction_type_id INTEGER, invoice_id INTEGER, "
+        "payment_method_id INTEGER, transaction_date DATE, amount_excluding_tax DECIMAL(18, 2), "
+        "tax_amount DECIMAL(18, 2), transaction_amount DECIMAL(18, 2), outstanding_balance DECIMAL(18, 2), "
+        "finalization_date DATE, is_finalized BOOLEAN",
+    ),
+    "orders": ("orders.csv", "order_id INTEGER, customer_id INTEGER, salesperson_id INTEGER, order_date DATE"),
+    "salespeople": ("salespeople.csv", "person_id INTEGER, full_name VARCHAR"),
+}
+
+
+def load_source(path: Path) -> None:
+    """Load the slice into a DuckDB file, as a database of its own with schema wwi."""
+    import duckdb
+
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE SCHEMA wwi")
+        for table, (file, columns) in TABLES.items():
+            connection.execute(f"CREATE TABLE wwi.{table} ({columns})")
+            connection.execute(f"COPY wwi.{table} FROM '{SLICE / file}' (HEADER, DELIMITER ',')")
+
+
+def prepare(folder: Path) -> None:
+    """Load the source and point settings and connections at it and at an empty warehouse in `folder`."""
+    airflow_case.prepare_environment()
+    load_source(folder / "source.duckdb")
+    os.environ.update(
+        {
+            "AIRFLOW_CONN_TIERING_SOURCE": airflow_case.connection(conn_type="duckdb", host=str(folder / "source.duckdb")),
+            "AIRFLOW_CONN_TIERING_WAREHOUSE": airflow_case.connection(
+                conn_type="duckdb", host=str(folder / "warehouse.duckdb")
+            ),
+            "TIERING_SOURCE": str(ROOT / "tests" / "sources" / "wwi"),
+            "TIERING_REPORTING_CURRENCY": "USD",
+            "TIERING_TIMEZONE": "America/Los_Angeles",
+            "TIERING_MAIL_DIR": str(folder / "mail"),
+            "TIERING_DATA_DOCS_DIR": str(folder / "data_docs"),
+            "TIERING_FALLBACK_MANAGER": "sales.desk@wwi.example",
+            "TIERING_DEMO_APPROVER": "WWI approver",
+        }
+    )
+
+
+def run_job(batch: tuple[date, date]) -> list[str]:
+    """Load one batch and decide every policy on its days, through the DAGs; return the states of the DAG runs."""
+    start, end = batch
+    runs = [airflow_case.run_dag("customer_facts", batch_start=start.isoformat(), batch_end=end.isoformat())]
+    days = [
+        *[("tier__collection_classes", day) for day in YEAR_ENDS if start <= day < end],
+        *[(dag, day) for day in MONTH_ENDS if start <= day < end for dag in ("tier__rfm_555", "tier__pyramid")],
+    ]
+    for dag, day in days:
+        runs.append(airflow_case.run_dag(dag, as_of=day.isoformat()))
+    runs.append(airflow_case.run_dag("tier_reports"))
+    return [str(run.state) for run in runs]
+
+
+def independent_balance(as_of: date) -> tuple[Decimal, Decimal]:
+    """Return (invoices, payments) up to a day, summed from the file in plain Python."""
+    import csv
+
+    invoices = payments = Decimal(0)
+    with (SLICE / "customer_transactions.csv").open(encoding="utf-8-sig") as file:
+        for row in csv.DictReader(file):
+            if date.fromisoformat(row["TransactionDate"]) <= as_of:
+                amount = Decimal(row["TransactionAmount"])
+                if row["TransactionTypeID"] == "1":
+                    invoices += amount
+                else:
+                    payments -= amount
+    return invoices, payments
+
+
+def main() -> int:
+    """Print rows, totals and tiers for 2015-12-31 and 2016-05-31."""
+    if not SLICE.is_dir():
+        print("wwi: skipped, ../shared/data/wwi_slice is not there")
+        return 0
+    from rich.console import Console
+
+    console = Console(highlight=False, width=110)
+    start = time.perf_counter()
+    folder = Path(tempfile.mkdtemp(prefix="tiering-wwi-"))
+    prepare(folder)
+    airflow_case.bag()
+    from sql.connect import Database
+    from tiering.summary import balance_on, print_loads, print_tiers
+    from transforms.policy import read_policies
+
+    warehouse = Database("duckdb", path=str(folder / "warehouse.duckdb"))
+    policies = read_policies(ROOT / "policies")
+    for batch in BATCHES:
+        began = time.perf_counter()
+        console.print(f"wwi: {batch[0]} up to {batch[1]}: loading and deciding through the DAGs …")
+        states = run_job(batch)
+        as_of = date.fromordinal(batch[1].toordinal() - 1)
+        receivables, payments, balance = balance_on(warehouse, as_of)
+        console.print(f"\n[bold]{as_of}[/]: {len(states)} DAG runs, {states.count('success')} succeeded, {time.perf_counter() - began:.1f} s")
+        print_loads(console, warehouse)
+        console.print(f"receivables {receivables:,.2f} − payments {payments:,.2f} = balance {balance:,.2f} USD")
+        print_tiers(console, warehouse, policies, {as_of, *[day for day in YEAR_ENDS if day <= as_of]})
+        if set(states) != {"success"}:
+            return 1
+    console.print(f"Done in {time.perf_counter() - start:.1f} s; everything is in {folder.name} below the temporary folder.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
