@@ -141,11 +141,11 @@ def validate(
         reconcile_source(connection, batch)
         start_validation(connection)
         for entity in ENTITIES.values():
-            parse_entity(connection, entity, batch, reporting_currency)
-            refused[entity.name] = refuse_rows(connection, entity, row_rules(suites[entity.name]))
+            rows = parse_entity(connection, entity, batch, reporting_currency)
+            rules = row_rules(suites[entity.name]) if rows else []  # nothing landed, nothing to refuse
+            refused[entity.name] = refuse_rows(connection, entity, rules)
             build_references(connection, entity, reporting_currency)
-            landed = run(connection, "warehouse/count_landing.sql", {"batch_id": batch.batch_id}, entity=entity.name)
-            share = int(Decimal(maximum_quarantine_share) * int(landed.scalar_one()))
+            share = int(Decimal(maximum_quarantine_share) * rows)
             known = 0
             if entity.name in ("customers", "account_managers"):
                 known = int(run(connection, "warehouse/count_standing.sql", entity=entity.name).scalar_one())
@@ -222,8 +222,12 @@ def _evaluate(
             result_format={"result_format": "BASIC", "partial_unexpected_count": 0},
         )
     )
-    with connected(warehouse, "tiering_warehouse"):  # keeps a DuckDB file open: opening it for every metric is slow
-        result = checkpoint.run()
+    try:
+        with connected(warehouse, "tiering_warehouse"):  # keeps a DuckDB file open: opening it for every metric is slow
+            result = checkpoint.run()
+    finally:  # Great Expectations keeps its sessions: a DuckDB file would stay open, and its last rows in the log
+        source.get_execution_engine().close()
+        source.get_engine().dispose()
     if data_docs is not None:
         _write_data_docs(context, data_docs, list(result.run_results))
     findings = []

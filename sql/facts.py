@@ -119,16 +119,22 @@ def start_validation(connection: Connection) -> None:
     rebuild(connection, "vat", {"year": "BIGINT", "vat_rate": SQL_TYPES["rate"]})
 
 
-def parse_entity(connection: Connection, entity: Entity, batch: Batch, reporting_currency: str) -> None:
-    """Parse one landed partition into `work.parsed_<entity>` (and its amounts into `work.translated_<entity>`)."""
+def parse_entity(connection: Connection, entity: Entity, batch: Batch, reporting_currency: str) -> int:
+    """Parse one landed partition into `work.parsed_<entity>` (and its amounts into `work.translated_<entity>`).
+
+    Returns the number of landed rows.
+    """
+    landed = run(connection, "warehouse/count_landing.sql", {"batch_id": batch.batch_id}, entity=entity.name)
+    rows = int(landed.scalar_one())
     types = {name: SQL_TYPES[kind] for name, kind in entity.columns.items()}
     rebuild(
         connection,
         f"parsed_{entity.name}",
         {"position": "BIGINT", "row_key": "TEXT", "content": "TEXT", "unreadable": "TEXT", **types},
     )
-    run(connection, "warehouse/parse_batch.sql", {"batch_id": batch.batch_id}, entity=entity)
-    analyze(connection, f"work.parsed_{entity.name}")
+    if rows:
+        run(connection, "warehouse/parse_batch.sql", {"batch_id": batch.batch_id}, entity=entity)
+        analyze(connection, f"work.parsed_{entity.name}")
     if entity.translated:
         derived = {name: SQL_TYPES[kind] for name, kind in entity.derived.items()}
         rebuild(
@@ -147,6 +153,7 @@ def parse_entity(connection: Connection, entity: Entity, batch: Batch, reporting
             minor_digits=MINOR_DIGITS.get(reporting_currency, 2),
         )
         analyze(connection, f"work.translated_{entity.name}")
+    return rows
 
 
 def refuse_rows(connection: Connection, entity: Entity, rules: Iterable[RowRule]) -> int:
@@ -184,7 +191,8 @@ def reconcile_source(connection: Connection, batch: Batch) -> None:
 
     Raises TieringError when they differ: rows were lost or changed on the way.
     """
-    for entity in ENTITIES.values():
+    extracted = {row.entity for row in read_extraction(connection, batch)}
+    for entity in (ENTITIES[name] for name in ENTITIES if name in extracted):
         row = run(
             connection, "warehouse/compare_source_totals.sql", {"batch_id": batch.batch_id}, entity=entity
         ).first()

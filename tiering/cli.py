@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 from rich.console import Console
@@ -26,6 +27,11 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_argument("--folder", type=Path, default=Path(".demo"), help="where everything is left (default: .demo)")
     demo.add_argument("--customers", type=_positive, default=240, help="size of the company, from 100 (default: 240)")
     demo.add_argument("--seed", type=_positive, default=7, help="another company for another number (default: 7)")
+    company = verbs.add_parser("company", help="generate the demo company into a DuckDB file, as a source to extract from")
+    company.add_argument("file", type=Path, help="file to write")
+    company.add_argument("--customers", type=_positive, default=240, help="size of the company, from 100 (default: 240)")
+    company.add_argument("--seed", type=_positive, default=7, help="another company for another number (default: 7)")
+    company.add_argument("--last-day", type=date.fromisoformat, help="last day with documents (default: 2026-04-20)")
     check = verbs.add_parser("check", help="check settings, policies, source and connections; one line each")
     check.add_argument("--as-of", help="also ask whether this day can be measured (2026-03-31)")
     check.add_argument("--policy", help="the policy whose calendar --as-of is held against (default: every policy)")
@@ -35,14 +41,19 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code: 0 well, 1 something to correct, 2 wrong usage."""
     options = build_parser().parse_args(arguments)
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     try:
+        if getattr(options, "customers", 100) < 100:
+            raise TieringError("--customers: the generated company has at least 100 customers; give a larger number")
         if options.verb == "demo":
-            if options.customers < 100:
-                raise TieringError("--customers: a company of fewer than 100 customers needs no tiers (and this demo no less)")
             from tiering.demo import run_demo
 
             run_demo(options.folder.resolve(), options.customers, options.seed, console)
+        elif options.verb == "company":
+            from tiering.demo import make_company
+
+            make_company(options.file.resolve(), options.customers, options.seed, options.last_day)
+            console.print(f"{options.file}: a company of {options.customers} customers")
         else:
             from tiering.check import check_installation
 

@@ -61,13 +61,14 @@ def demo_settings(folder: Path) -> Settings:
     )
 
 
-def make_company(path: Path, customers: int, seed: int) -> None:
+def make_company(path: Path, customers: int, seed: int, last_day: date | None = None) -> None:
     """Generate the demo company into a DuckDB file: the ERP that the demo extracts from."""
     from demo import generate_company, load_company
 
+    company = generate_company(customers=customers, seed=seed, **({"last_day": last_day} if last_day else {}))
     engine = open_engine(Database("duckdb", path=str(path)))
     try:
-        load_company(engine, generate_company(customers=customers, seed=seed))
+        load_company(engine, company)
     finally:
         engine.dispose()
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from transforms.conditions import spell_number
-from transforms.decide import DECISION_COLUMNS, decide_tiers, find_decidable
+from transforms.decide import DECISION_COLUMNS, find_states
 from transforms.policy import Policy
 
 POPULATION = "population"
@@ -57,18 +57,6 @@ def restore_indicators(policy: Policy, components: pd.DataFrame) -> pd.DataFrame
     return frame
 
 
-def _states(policy: Policy, indicators: pd.DataFrame) -> pd.Series:
-    """Return tier or reason by account. A mixture of two days that cannot be decided has no state."""
-    decidable = find_decidable(policy, indicators)
-    accounts = pd.Index(indicators["account_id"].astype(object))
-    indicators = indicators[decidable]
-    decisions = decide_tiers(policy, indicators).decisions
-    state = decisions["computed_tier"].astype(object)
-    state = state.where(state.notna(), decisions["reason"].astype(object))
-    state.index = accounts[decidable]
-    return state.reindex(accounts)
-
-
 def find_drivers(
     policy: Policy, moves: pd.DataFrame, now: pd.DataFrame, before: pd.DataFrame, *, same_policy: bool
 ) -> dict[str, tuple[str, list[dict[str, str | None]]]]:
@@ -94,7 +82,7 @@ def find_drivers(
             result[customer_id] = ("measures", [entry])
             del open_moves[customer_id]
     if open_moves and not same_policy:
-        replayed = _states(policy, before.loc[list(open_moves)])
+        replayed = find_states(policy, before.loc[list(open_moves)])
         for customer_id, move in list(open_moves.items()):
             if replayed[customer_id] == move.to_state:
                 result[customer_id] = ("policy", [])
@@ -108,7 +96,7 @@ def find_drivers(
             tried = now.loc[ids].copy()
             for name in chosen:
                 tried[name] = before.loc[ids, name]
-            states = _states(policy, tried)
+            states = find_states(policy, tried)
             for customer_id in ids:
                 if states[customer_id] == open_moves[customer_id].from_state:
                     result[customer_id] = (

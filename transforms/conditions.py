@@ -24,6 +24,7 @@ _COMPARISONS: dict[type[exp.Expression], str] = {
 }
 _MISSING = re.compile(r"\bis\s+(not\s+)?missing\b", re.IGNORECASE)
 _QUOTED = re.compile(r"('(?:[^']|'')*')")
+_ELSEWHERE = re.compile(r"[;\[\]]|\b[0-9]+_")
 _LANGUAGE = "a condition has only comparisons, and, or, not, in, between, is missing"
 MAXIMUM_LENGTH = 2000
 MAXIMUM_DEPTH = 100
@@ -112,6 +113,8 @@ def _as_sql(text: str) -> str:
     for place in range(0, len(parts), 2):
         if "--" in parts[place] or "/*" in parts[place]:
             raise ConditionError(f"{text!r}: a condition holds no comment; write it behind a # in the file")
+        if _ELSEWHERE.search(parts[place]):
+            raise ConditionError(f"{text!r}: write numbers as 1000, a list as (1, 2), and nothing behind a ;")
         spelled = parts[place].replace("==", "=")
         parts[place] = _MISSING.sub(lambda match: f"IS {match[1] or ''}NULL", spelled)
     return "".join(parts)
@@ -180,7 +183,7 @@ def _check_value(node: exp.Expression) -> None:
     """Refuse what is no indicator, number, text, true or false."""
     inner = node.unnest()
     if isinstance(inner, exp.Column):
-        if inner.table or not isinstance(inner.this, exp.Identifier):
+        if inner.table or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", inner.name):
             raise ConditionError(f"{inner.sql()!r}: an indicator is one word")
     elif isinstance(inner, exp.Neg) and isinstance(inner.this, exp.Literal) and not inner.this.is_string:
         _number(inner.this)
@@ -198,7 +201,9 @@ def _number(literal: exp.Expression) -> Decimal:
 
 
 def _signed(literal: exp.Expression) -> Decimal:
-    return -_number(literal) if isinstance(literal.parent, exp.Neg) else _number(literal)
+    """Return the number with its sign; `-number` would round it to the 28 digits of Python's context."""
+    number = _number(literal)
+    return number.copy_negate() if isinstance(literal.parent, exp.Neg) else number
 
 
 def _value(node: exp.Expression, frame: Any) -> Any:
@@ -207,7 +212,7 @@ def _value(node: exp.Expression, frame: Any) -> Any:
     if isinstance(node, exp.Column):
         return frame[node.name]
     if isinstance(node, exp.Neg):
-        return -_value(node.this, frame)
+        return _signed(node.this)
     if isinstance(node, exp.Literal):
         return node.name if node.is_string else _number(node)
     return bool(node.this)
@@ -233,21 +238,40 @@ def _truth(node: exp.Expression, frame: Any) -> Any:
     if isinstance(node, exp.Is):
         return _boolean(_value(node.this, frame).isna())
     if isinstance(node, exp.Between):
-        value = _value(node.this, frame)
-        low, high = _value(node.args["low"], frame), _value(node.args["high"], frame)
-        return _boolean(value >= low) & _boolean(value <= high)
+        lower, low = _comparable(_value(node.this, frame), _value(node.args["low"], frame))
+        upper, high = _comparable(_value(node.this, frame), _value(node.args["high"], frame))
+        return _boolean(lower >= low) & _boolean(upper <= high)
     if isinstance(node, exp.In):
         value = _value(node.this, frame)
         found = pd.Series(False, index=frame.index, dtype=boolean)
         for option in node.expressions:
-            found = found | _boolean(value == _value(option, frame))
+            left, right = _comparable(value, _value(option, frame))
+            found = found | _boolean(left == right)
         return found
-    left, right = _value(node.this, frame), _value(node.expression, frame)
+    left, right = _comparable(_value(node.this, frame), _value(node.expression, frame))
     compare = {
         exp.EQ: lambda: left == right, exp.NEQ: lambda: left != right, exp.GT: lambda: left > right,
         exp.GTE: lambda: left >= right, exp.LT: lambda: left < right, exp.LTE: lambda: left <= right,
     }[type(node)]  # fmt: skip
     return _boolean(compare())
+
+
+def _comparable(left: Any, right: Any) -> tuple[Any, Any]:
+    """Return two columns of numbers in one type that holds both: Arrow does not widen decimals by itself."""
+    import pandas as pd
+    import pyarrow as pa
+
+    both = [getattr(getattr(side, "dtype", None), "pyarrow_dtype", None) for side in (left, right)]
+    if both[0] == both[1] or not all(kind is not None and _is_number(kind) for kind in both):
+        return left, right
+    wide = pd.ArrowDtype(pa.decimal256(76, 18))
+    return left.astype(wide), right.astype(wide)
+
+
+def _is_number(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_decimal(kind) or pa.types.is_integer(kind))
 
 
 def _boolean(series: Any) -> Any:

@@ -65,47 +65,66 @@ def decide_tiers(policy: Policy, indicators: pd.DataFrame) -> Decided:
     """
     _check_columns(policy, indicators)
     values = indicators[list(policy.indicators)].reset_index(drop=True)
-    reason = _gate_reason(policy, values)
-    graded = reason.isna().to_numpy()
-    tier, status = _by_missing(policy, values, graded)
-    open_ = graded & np.equal(tier, None)
-    _refuse_undefined(policy, _undefined(policy, values, open_))
-    levels: dict[str, pd.Series] = {}
-    code = score = None
-    if policy.decide.rules is not None:
-        tier[open_] = _by_rules(policy, values[open_])
-    elif policy.decide.composite is not None:
-        levels = _digits(policy.decide.composite, values, open_)
-        code, score = _code_and_sum(levels, open_)
-        tier[open_] = _by_score(policy.decide.composite, score[open_])
-    elif policy.decide.top_share is not None:
-        tier[open_] = _by_share(policy.decide.top_share, values[open_])
+    found = _decide(policy, values)
+    _refuse_undefined(policy, found.undefined)
     customer_id = indicators["account_id"].reset_index(drop=True)
     decisions = pd.DataFrame(
         {
             "customer_id": customer_id,
-            "computed_tier": tier,
-            "reason": reason,
-            "status": status,
-            "score": None if score is None else score,
-            "code": None if code is None else code,
-            "completeness": _completeness(values).where(pd.Series(graded), None),
+            "computed_tier": found.tier,
+            "reason": found.reason,
+            "status": found.status,
+            "score": found.score,
+            "code": found.code,
+            "completeness": _completeness(values).where(found.reason.isna(), None),
             "account_manager_id": indicators["account_manager_id"].reset_index(drop=True),
             "input_hash": _input_hash(policy, values),
         }
     ).astype(DECISION_COLUMNS)
-    return Decided(decisions, _components(policy, customer_id, values, levels))
+    return Decided(decisions, _components(policy, customer_id, values, found.levels))
 
 
-def find_decidable(policy: Policy, indicators: pd.DataFrame) -> np.ndarray:
-    """Return for every account whether what decides is known, or a gate or `missing` settles it."""
-    values = indicators[list(policy.indicators)].reset_index(drop=True)
-    graded = _gate_reason(policy, values).isna().to_numpy()
-    tier, _ = _by_missing(policy, values, graded)
-    decidable = np.ones(len(values), dtype=bool)
-    for undefined in _undefined(policy, values, graded & np.equal(tier, None)).values():
-        decidable &= ~undefined
-    return decidable
+def find_states(policy: Policy, indicators: pd.DataFrame) -> pd.Series:
+    """Return by account_id the tier under `policy`, or the reason why there is none; None where undecidable.
+
+    In: as `decide_tiers`. Undecidable is what `decide_tiers` refuses: something that decides is undefined.
+    """
+    found = _decide(policy, indicators[list(policy.indicators)].reset_index(drop=True))
+    state = np.where(found.reason.notna(), found.reason.astype(object), found.tier)
+    return pd.Series(state, index=pd.Index(indicators["account_id"].astype(object)), dtype=object)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What was found per account; `undefined`: by indicator that decides, whom that leaves without a tier."""
+
+    tier: np.ndarray
+    status: np.ndarray
+    reason: pd.Series
+    undefined: dict[str, np.ndarray]
+    levels: dict[str, pd.Series]
+    code: pd.Series | None = None
+    score: pd.Series | None = None
+
+
+def _decide(policy: Policy, values: pd.DataFrame) -> _Found:
+    reason = _gate_reason(policy, values)
+    graded = reason.isna().to_numpy()
+    tier, status = _by_missing(policy, values, graded)
+    open_ = graded & np.equal(tier, None)
+    undefined = _undefined(policy, values, open_)
+    for rows in undefined.values():
+        open_ &= ~rows
+    if policy.decide.composite is not None:
+        levels = _digits(policy.decide.composite, values, open_)
+        code, score = _code_and_sum(levels, open_)
+        tier[open_] = _by_score(policy.decide.composite, score[open_])
+        return _Found(tier, status, reason, undefined, levels, code, score)
+    if policy.decide.top_share is not None:
+        tier[open_] = _by_share(policy.decide.top_share, values[open_])
+    else:
+        tier[open_] = _by_rules(policy, values[open_])
+    return _Found(tier, status, reason, undefined, {})
 
 
 def _check_columns(policy: Policy, indicators: pd.DataFrame) -> None:
@@ -260,40 +279,44 @@ def _input_hash(policy: Policy, values: pd.DataFrame) -> list[str]:
     return hashes
 
 
-def _number(values: pd.Series) -> pd.Series:
+def _array(values: pd.Series, kind: pa.DataType) -> pa.Array:
     column = pa.array(values)
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
-    if pa.types.is_boolean(column.type):
+    if pa.types.is_boolean(column.type) and pa.types.is_decimal(kind):
         column = column.cast(pa.int64())
-    return pd.Series(pd.arrays.ArrowExtensionArray(column.cast(pa.decimal128(38, 18))))
+    return column.cast(kind)
 
 
 def _components(
     policy: Policy, customer_id: pd.Series, values: pd.DataFrame, levels: dict[str, pd.Series]
 ) -> pd.DataFrame:
-    parts = []
+    rows, decimal, text = len(values), NUMBER.pyarrow_dtype, TEXT.pyarrow_dtype
+    numbers, texts, points, missing = [], [], [], []
     for name in policy.indicators:
         column = values[name]
         is_text = pa.types.is_string(getattr(column.dtype, "pyarrow_dtype", pa.null()))
-        level = levels.get(name)
-        parts.append(
-            pd.DataFrame(
-                {
-                    "customer_id": customer_id,
-                    "indicator": name,
-                    "value": None if is_text else _number(column),
-                    "value_text": column if is_text else None,
-                    "level": None if level is None else level.astype("string"),
-                    "points": None if level is None else level,
-                    "weight": None,
-                    "contribution": None if level is None else level,
-                    "is_missing": column.isna(),
-                    "evidence_on": None,
-                }
-            ).astype(COMPONENT_COLUMNS)
-        )
-    return pd.concat(parts, ignore_index=True)
+        numbers.append(pa.nulls(rows, decimal) if is_text else _array(column, decimal))
+        texts.append(_array(column, text) if is_text else pa.nulls(rows, text))
+        points.append(_array(levels[name], pa.int64()) if name in levels else pa.nulls(rows, pa.int64()))
+        missing.append(pa.array(column.isna().to_numpy(dtype=bool)))
+    whole_points = pa.concat_arrays(points)
+    known = {
+        "customer_id": pa.concat_arrays([_array(customer_id, text)] * len(policy.indicators)),
+        "indicator": pa.array(np.repeat(np.array(list(policy.indicators), dtype=object), rows), text),
+        "value": pa.concat_arrays(numbers),
+        "value_text": pa.concat_arrays(texts),
+        "level": whole_points.cast(text),
+        "points": whole_points.cast(decimal),
+        "contribution": whole_points.cast(decimal),
+        "is_missing": pa.concat_arrays(missing),
+    }
+    height = rows * len(policy.indicators)
+    arrays = {
+        name: known.get(name, pa.nulls(height, kind.pyarrow_dtype))
+        for name, kind in COMPONENT_COLUMNS.items()
+    }
+    return pd.DataFrame({name: pd.arrays.ArrowExtensionArray(array) for name, array in arrays.items()})
 
 
 def run_input_hash(policy: Policy, decisions: pd.DataFrame) -> str:

@@ -421,7 +421,8 @@ def parse_policy(text: str, name: str) -> Policy:
     try:
         return Policy.model_validate({**parsed.data, "text": text})
     except ValidationError as error:
-        first = error.errors()[0]
+        errors = error.errors()  # a misspelled key is told before the key that it was meant to be
+        first = next((found for found in errors if found["type"] == "extra_forbidden"), errors[0])
         path = tuple(part for part in first["loc"] if part not in ("[key]",))
         place = ".".join(str(part) for part in path)
         message = str(first["msg"]).removeprefix("Value error, ")

@@ -1,0 +1,338 @@
+"""Drivers: put back they put the tier back, no smaller set does, and every change has a cause."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
+
+from tests.indicator_frames import POLICIES, SHIPPED, indicator_frame, indicator_rows
+from transforms import decide_tiers
+from transforms.changes import direction_of, find_drivers, plain_value, restore_indicators
+from transforms.policy import Policy, parse_policy
+
+Row = Mapping[str, Any]
+
+IS_DECIDABLE = {
+    "rfm_555": lambda row: (
+        row.get("recency_days") is None or None not in (row.get("frequency"), row.get("monetary"))
+    ),
+    "pyramid": lambda row: row["net_sales"] <= 0 or None not in (row.get("sales_rank"), row.get("customers")),
+    "collection_classes": lambda row: True,
+}
+"""Mixtures of two days may pass a gate without the statistics that only who passes it has."""
+
+
+def states_of(policy: Policy, rows: list[Row]) -> list[str]:
+    """Return tier or reason of every row."""
+    decisions = decide_tiers(policy, indicator_frame(policy, rows)).decisions
+    return [
+        tier or reason
+        for tier, reason in zip(
+            *(
+                decisions[c].astype(object).where(decisions[c].notna(), None)
+                for c in ("computed_tier", "reason")
+            ),
+            strict=True,
+        )
+    ]
+
+
+def moves_between(policy: Policy, before: list[Row], now: list[Row]) -> pd.DataFrame:
+    """Return the customers whose tier differs, as a fold reports them."""
+    pairs = zip(states_of(policy, before), states_of(policy, now), strict=True)
+    rows = [
+        (f"c{number:04}", old, new)
+        for number, (old, new) in enumerate(pairs)
+        if old != new and not (old not in policy.tiers and new not in policy.tiers)
+    ]
+    return pd.DataFrame(rows, columns=["customer_id", "from_state", "to_state"], dtype=object)
+
+
+def drivers_between(policy: Policy, before: list[Row], now: list[Row], *, same_policy: bool = True) -> Any:
+    return find_drivers(
+        policy,
+        moves_between(policy, before, now),
+        indicator_frame(policy, now),
+        indicator_frame(policy, before),
+        same_policy=same_policy,
+    )
+
+
+def put_back(now: Row, before: Row, names: tuple[str, ...]) -> Row:
+    return {**now, **{name: before.get(name) for name in names}}
+
+
+@pytest.mark.parametrize("policy_id", SHIPPED)
+@settings(max_examples=6, deadline=None)
+@given(data=st.data())
+def test_drivers_put_back_give_the_old_tier_and_no_smaller_set_does(
+    policy_id: str, data: st.DataObject
+) -> None:
+    policy = POLICIES[policy_id]
+    before = data.draw(indicator_rows(policy, min_size=30, max_size=30))
+    now = data.draw(indicator_rows(policy, min_size=30, max_size=30))
+    moves = moves_between(policy, before, now)
+    found = drivers_between(policy, before, now)
+    assert list(found) and set(found) == set(moves["customer_id"]) or moves.empty
+    tried: list[tuple[Row, str, bool]] = []
+    for move in moves.itertuples():
+        number = int(move.customer_id[1:])
+        cause, drivers = found[move.customer_id]
+        names = tuple(driver["indicator"] for driver in drivers)
+        assert cause == "measures"
+        assert names
+        for driver in drivers:
+            name = driver["indicator"]
+            assert driver["before"] == plain_value(before[number].get(name))
+            assert driver["after"] == plain_value(now[number].get(name))
+            assert driver["before"] != driver["after"]
+        tried.append((put_back(now[number], before[number], names), move.from_state, True))
+        for size in range(len(names)):
+            for fewer in combinations(policy.indicators, size):
+                tried.append((put_back(now[number], before[number], fewer), move.from_state, False))
+    tried = [entry for entry in tried if entry[2] or IS_DECIDABLE[policy_id](entry[0])]
+    for (_, from_state, expected), state in zip(
+        tried, states_of(policy, [row for row, *_ in tried]), strict=True
+    ):
+        assert (state == from_state) is expected
+
+
+def test_one_customer_that_cannot_be_mixed_does_not_hide_the_driver_of_another() -> None:
+    policy = POLICIES["rfm_555"]
+    bought = {"recency_days": 5, "order_count": 3, "net_sales": Decimal(9), "frequency": 5, "monetary": 5}
+    never = {"order_count": 0, "net_sales": Decimal(0)}
+    found = drivers_between(policy, [bought, bought], [never, {**bought, "recency_days": 200}])
+    assert found["c0001"] == ("measures", [{"indicator": "recency_days", "before": "5", "after": "200"}])
+    assert [driver["indicator"] for driver in found["c0000"][1]] == ["recency_days", "frequency", "monetary"]
+
+
+@pytest.mark.parametrize(
+    ("policy_id", "before", "now", "drivers"),
+    [
+        (
+            "collection_classes",
+            {"net_sales": Decimal(9), "is_key": True, "collection_rate": Decimal("1.0400")},
+            {"net_sales": Decimal(5), "is_key": True, "collection_rate": Decimal("0.81")},
+            [("collection_rate", "1.04", "0.81")],
+        ),
+        (
+            "collection_classes",
+            {"is_key": True, "collection_rate": Decimal(1)},
+            {"is_key": False, "collection_rate": Decimal(1)},
+            [("is_key", "true", "false")],
+        ),
+        (
+            "collection_classes",
+            {"is_key": True, "collection_rate": Decimal(1)},
+            {"is_key": False, "collection_rate": Decimal("0.5")},
+            [("is_key", "true", "false"), ("collection_rate", "1", "0.5")],
+        ),
+        (
+            "collection_classes",
+            {"is_key": False, "collection_rate": Decimal(1)},
+            {"is_key": False},
+            [("collection_rate", "1", None)],
+        ),
+        (
+            "pyramid",
+            {"net_sales": Decimal(900), "sales_rank": 1, "customers": 100},
+            {"net_sales": Decimal(800), "sales_rank": 2, "customers": 100},
+            [("sales_rank", "1", "2")],
+        ),
+        (
+            "pyramid",
+            {"net_sales": Decimal(900), "sales_rank": 1, "customers": 50},
+            {"net_sales": Decimal(900), "sales_rank": 1, "customers": 49},
+            [("customers", "50", "49")],
+        ),
+        (
+            "pyramid",
+            {"net_sales": Decimal(0)},
+            {"net_sales": Decimal(900), "sales_rank": 1, "customers": 50},
+            [("net_sales", "0", "900")],
+        ),
+        (
+            "pyramid",
+            {"net_sales": Decimal("12.50"), "sales_rank": 1, "customers": 50},
+            {"net_sales": Decimal("-3")},
+            [("net_sales", "12.5", "-3"), ("sales_rank", "1", None), ("customers", "50", None)],
+        ),
+    ],
+)  # fmt: skip
+def test_drivers_told_by_example(
+    policy_id: str, before: Row, now: Row, drivers: list[tuple[str, ...]]
+) -> None:
+    expected = [dict(zip(("indicator", "before", "after"), driver, strict=True)) for driver in drivers]
+    assert drivers_between(POLICIES[policy_id], [before], [now]) == {"c0000": ("measures", expected)}
+
+
+@pytest.mark.parametrize(
+    ("there_before", "there_now", "from_state", "to_state", "driver"),
+    [
+        (False, True, None, "A", {"indicator": "population", "before": "out", "after": "in"}),
+        (True, False, "A", "left", {"indicator": "population", "before": "in", "after": "out"}),
+        (False, True, "left", "A", {"indicator": "population", "before": "out", "after": "in"}),
+    ],
+)
+@pytest.mark.parametrize("same_policy", [True, False])
+def test_who_comes_or_leaves_is_driven_by_the_population(
+    there_before: bool,
+    there_now: bool,
+    from_state: str | None,
+    to_state: str,
+    driver: dict[str, str],
+    same_policy: bool,
+) -> None:
+    policy = POLICIES["collection_classes"]
+    row = {"is_key": True, "collection_rate": Decimal(1)}
+    moves = pd.DataFrame(
+        [("c0000", from_state, to_state)], columns=["customer_id", "from_state", "to_state"], dtype=object
+    )
+    now, before = (indicator_frame(policy, [row][:there]) for there in (there_now, there_before))
+    assert find_drivers(policy, moves, now, before, same_policy=same_policy) == {
+        "c0000": ("measures", [driver])
+    }
+
+
+@pytest.mark.parametrize("policy_id", SHIPPED)
+def test_without_moves_there_are_no_drivers(policy_id: str) -> None:
+    assert drivers_between(POLICIES[policy_id], [], []) == {}
+
+
+# ---- another policy
+
+RULES = (Path(__file__).parents[1] / "policies" / "collection_classes.yaml").read_text(encoding="utf-8")
+STRICTER = parse_policy(RULES.replace("collection_rate >= 0.80", "collection_rate >= 0.85"), "stricter.yaml")
+
+
+def drivers_under_stricter(before: Row, now: Row, from_state: str, to_state: str) -> tuple[str, list[Any]]:
+    moves = pd.DataFrame(
+        [("c0000", from_state, to_state)], columns=["customer_id", "from_state", "to_state"], dtype=object
+    )
+    frames = (indicator_frame(STRICTER, [row]) for row in (now, before))
+    return find_drivers(STRICTER, moves, *frames, same_policy=False)["c0000"]
+
+
+def test_a_tier_that_the_old_indicators_lose_under_the_new_policy_is_the_policys_doing() -> None:
+    before = {"is_key": False, "collection_rate": Decimal("0.82")}
+    now = {"is_key": False, "collection_rate": Decimal("0.81")}
+    assert drivers_under_stricter(before, now, "C", "D") == ("policy", [])
+
+
+def test_a_tier_that_the_old_indicators_keep_under_the_new_policy_is_the_measures_doing() -> None:
+    before = {"is_key": False, "collection_rate": Decimal("0.90")}
+    now = {"is_key": False, "collection_rate": Decimal("0.50")}
+    driver = {"indicator": "collection_rate", "before": "0.9", "after": "0.5"}
+    assert drivers_under_stricter(before, now, "C", "D") == ("measures", [driver])
+
+
+def test_where_nothing_put_back_gives_the_old_tier_the_policy_is_the_cause() -> None:
+    before = {"is_key": False, "collection_rate": Decimal("0.82")}
+    now = {"is_key": False, "collection_rate": Decimal("1.00")}
+    assert drivers_under_stricter(before, now, "C", "B") == ("policy", [])
+
+
+def test_a_new_policy_may_look_at_what_was_not_measured_before() -> None:
+    policy = POLICIES["rfm_555"]
+    now = {"recency_days": 5, "order_count": 3, "net_sales": Decimal(9), "frequency": 5, "monetary": 5}
+    moves = pd.DataFrame(
+        [("c0000", "D", "A")], columns=["customer_id", "from_state", "to_state"], dtype=object
+    )
+    before = indicator_frame(policy, [{"recency_days": 5}])
+    found = find_drivers(policy, moves, indicator_frame(policy, [now]), before, same_policy=False)
+    assert found == {"c0000": ("policy", [])}
+
+
+# ---- words and values
+
+
+@pytest.mark.parametrize(
+    ("from_tier", "to_tier", "direction"),
+    [
+        (None, "A", "new"),
+        (None, "D", "new"),
+        ("A", None, "left"),
+        ("B", "A", "up"),
+        ("A", "B", "down"),
+        ("D", "A", "up"),
+        ("A", "D", "down"),
+        ("abolished", "D", "up"),
+    ],
+)
+def test_the_direction_of_a_change(from_tier: str | None, to_tier: str | None, direction: str) -> None:
+    assert direction_of(POLICIES["collection_classes"], from_tier, to_tier) == direction
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, None),
+        (pd.NA, None),
+        (True, "true"),
+        (False, "false"),
+        (0, "0"),
+        (1200, "1200"),
+        (Decimal("0E-18"), "0"),
+        (Decimal("0.800000000000000000"), "0.8"),
+        (Decimal("0.799999999999999999"), "0.799999999999999999"),
+        (Decimal("1200.0000"), "1200"),
+        (Decimal("-3.50"), "-3.5"),
+        (Decimal("1E+3"), "1000"),
+        (Decimal("9007199254740993.5500"), "9007199254740993.55"),
+        ("north", "north"),
+        ("1.00", "1.00"),
+    ],
+)
+def test_a_value_is_plain(value: Any, text: str | None) -> None:
+    assert plain_value(value) == text
+
+
+# ---- indicators from their components
+
+
+@pytest.mark.parametrize("policy_id", SHIPPED)
+@settings(max_examples=8, deadline=None)
+@given(data=st.data())
+def test_restored_indicators_decide_as_the_measured_ones_did(policy_id: str, data: st.DataObject) -> None:
+    policy = POLICIES[policy_id]
+    rows = data.draw(indicator_rows(policy, max_size=20))
+    decided = decide_tiers(policy, indicator_frame(policy, rows))
+    stored = decided.components[["customer_id", "indicator", "value", "value_text"]].astype(object)
+    stored = stored.where(stored.notna(), None).sample(frac=1, random_state=1)
+    restored = restore_indicators(policy, stored)
+    again = decide_tiers(policy, restored).decisions
+    what = ["customer_id", "computed_tier", "reason", "status", "score", "code", "completeness"]
+    assert_frame_equal(again[what], decided.decisions[what])
+    for name in policy.indicators:
+        measured = [plain_value(row.get(name)) for row in rows]
+        assert [plain_value(value) for value in restored[name]] == measured
+
+
+def test_an_indicator_without_components_is_missing() -> None:
+    policy = POLICIES["pyramid"]
+    stored = pd.DataFrame(
+        [("c", "net_sales", Decimal(0), None)],
+        columns=["customer_id", "indicator", "value", "value_text"],
+        dtype=object,
+    )
+    restored = restore_indicators(policy, stored)
+    assert list(restored.columns) == [
+        "account_id",
+        "net_sales",
+        "sales_rank",
+        "customers",
+        "account_manager_id",
+    ]
+    assert restored.loc[0, ["sales_rank", "customers"]].isna().all()
+    assert states_of(policy, [{"net_sales": Decimal(0)}]) == list(
+        decide_tiers(policy, restored).decisions["reason"]
+    )

@@ -1,0 +1,288 @@
+"""The policy language: names are checked, the line is given, and the version is the hash of the meaning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from sql.errors import TieringError
+from tests.indicator_frames import POLICIES, SHIPPED
+from transforms.policy import Policy, choose_policies, parse_policy, read_policies
+from transforms.policy_text import PolicyText
+
+FOLDER = Path(__file__).parents[1] / "policies"
+TEXTS = {policy_id: (FOLDER / f"{policy_id}.yaml").read_text(encoding="utf-8") for policy_id in SHIPPED}
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A shipped policy with one thing changed, and the line on which it was."""
+
+    policy_id: str
+    before: str
+    after: str
+
+    @property
+    def text(self) -> str:
+        assert self.before in TEXTS[self.policy_id]
+        return TEXTS[self.policy_id].replace(self.before, self.after, 1)
+
+    @property
+    def line(self) -> int:
+        return TEXTS[self.policy_id].partition(self.before)[0].count("\n") + 1
+
+    def version(self) -> str:
+        return parse_policy(self.text, "p.yaml").version
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(TieringError) as refused:
+        parse_policy(text, "p.yaml")
+    return str(refused.value)
+
+
+# ---- the shipped ones
+
+
+def test_the_shipped_policies_are_these() -> None:
+    assert [(p.id, p.ref, p.grain, p.as_of, p.tiers) for p in POLICIES.values()] == [
+        ("collection_classes", "S60", "bill_to", "previous_year_end", ["A", "B", "C", "D"]),
+        ("pyramid", "S20", "customer", "previous_month_end", ["platinum", "gold", "iron", "lead"]),
+        ("rfm_555", "S10", "customer", "previous_month_end", ["A", "B", "C", "D"]),
+    ]
+
+
+@pytest.mark.parametrize("policy_id", SHIPPED)
+def test_everything_shown_to_people_is_in_both_languages(policy_id: str) -> None:
+    policy = POLICIES[policy_id]
+    assert set(policy.tier_titles) == set(policy.actions) == set(policy.tiers)
+    shown = [policy.title, *policy.tier_titles.values(), *policy.actions.values()]
+    shown += [policy.title_of(name) for name in policy.indicators]
+    assert all(set(titles) == {"en", "zh"} for titles in shown)
+
+
+def test_ranks_rules_and_titles() -> None:
+    classes, pyramid, rfm = (POLICIES[name] for name in SHIPPED)
+    assert [classes.rank_of(tier) for tier in classes.tiers] == [1, 2, 3, 4]
+    assert [classes.rule_of(tier) for tier in classes.tiers] == [
+        "is_key and collection_rate >= 1.00",
+        "collection_rate >= 1.00 or (is_key and collection_rate >= 0.90)",
+        "collection_rate >= 0.80",
+        "everybody else",
+    ]
+    assert [pyramid.rule_of(tier) for tier in pyramid.tiers] == [
+        f"the next {share} % by sales_rank" for share in (1, 4, 15, 80)
+    ]
+    assert [rfm.rule_of(tier) for tier in rfm.tiers] == [
+        "score >= 13",
+        "score >= 10",
+        "score >= 7",
+        "everybody else",
+    ]
+    untitled = Edit("pyramid", ", title: {en: rank by net sales, zh: 销售额排名}", "")
+    assert parse_policy(untitled.text, "p.yaml").title_of("sales_rank") == {"en": "sales rank"}
+
+
+def test_numbers_are_exact_and_the_text_is_kept() -> None:
+    edit = Edit("rfm_555", "to: 7,", "to: 9007199254740993.55,")
+    text = edit.text.replace("to: 30,", "to: 9007199254740993.56,").replace(
+        "to: 60,", "to: 9007199254740994,"
+    )
+    policy = parse_policy(text.replace("to: 120,", "to: 9007199254740995,"), "p.yaml")
+    assert policy.decide.composite is not None
+    bands = policy.decide.composite.digits[0].bands or []
+    assert [band.to for band in bands][:2] == [Decimal("9007199254740993.55"), Decimal("9007199254740993.56")]
+    assert policy.text.startswith("# S10")
+
+
+def test_a_policy_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError):
+        POLICIES["pyramid"].id = "other"  # type: ignore[misc]
+
+
+# ---- refusals
+
+RFM, PYRAMID, CLASSES = "rfm_555", "pyramid", "collection_classes"
+
+
+def read_mistakes(policy_id: str) -> list[tuple[Edit, str]]:
+    path = Path(__file__).parent / "policies" / "mistakes" / f"{policy_id}.yaml"
+    mistakes = PolicyText(path.read_text(encoding="utf-8"), path.name).data["mistakes"]
+    return [(Edit(policy_id, mistake["before"], mistake["after"]), mistake["says"]) for mistake in mistakes]
+
+
+REFUSED = [mistake for policy_id in SHIPPED for mistake in read_mistakes(policy_id)]
+
+
+@pytest.mark.parametrize(("edit", "message"), REFUSED, ids=lambda value: str(getattr(value, "after", "")))
+def test_a_mistake_is_refused_with_the_place_and_a_hint(edit: Edit, message: str) -> None:
+    place, _, said = refusal(edit.text).partition(": ")
+    assert said == message
+    assert 1 < int(place.removeprefix("p.yaml:")) <= edit.text.count("\n")
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [edit for edit, message in REFUSED if "this key is unknown" in message or "Input should be" in message],
+    ids=lambda edit: edit.after,
+)
+def test_the_line_of_a_wrong_key_or_value_is_its_own(edit: Edit) -> None:
+    assert refusal(edit.text).startswith(f"p.yaml:{edit.line}: ")
+
+
+@pytest.mark.parametrize(
+    "key", ["id", "title", "ref", "grain", "schedule", "as_of", "tiers", "indicators", "decide"]
+)
+def test_a_key_that_every_policy_has_is_missed(key: str) -> None:
+    kept: list[str] = []
+    inside = False
+    for line in TEXTS[PYRAMID].splitlines(keepends=True):
+        inside = line.startswith(f"{key}:") or (inside and line.startswith(" "))
+        kept += [] if inside else [line]
+    assert refusal("".join(kept)).endswith(f": {key}: Field required")
+
+
+# ---- the version
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        Edit(CLASSES, "# S60", "# another comment\n\n# S60"),
+        Edit(CLASSES, "ref: S60\ngrain: bill_to\n", "grain: bill_to\nref: S60\n"),
+        Edit(CLASSES, "{tier: D, status: provisional}", "{status: provisional, tier: D}"),
+        Edit(CLASSES, "{tier: D, status: provisional}", "{tier: D}"),
+        Edit(CLASSES, "title: {en: Collection-rate classes, zh: ", "title: {'en': Collection-rate classes, zh: "),
+        Edit(PYRAMID, "{en: Iron, zh: 铁}", "\n    zh: 铁\n    en: Iron"),
+        Edit(CLASSES, "moved_share: 0.20", "moved_share: 0.2"),
+        Edit(RFM, "to: 7,", "to: 7.0,"),
+        Edit(RFM, "at_least: 13", "at_least: 13.00"),
+        Edit(PYRAMID, "percent: 15", "percent: 15.000"),
+        Edit(CLASSES, "collection_rate >= 0.80", "collection_rate >= 0.8"),
+        Edit(CLASSES, "is_key and collection_rate >= 1.00}", "is_key AND  collection_rate>=1}"),
+        Edit(PYRAMID, "net_sales > 0", '"net_sales > 0.00"'),
+        Edit(CLASSES, "{down: {after: 1}, up: {after: 1}, max_steps_down: null, min_stay: null}", "{}"),
+        Edit(PYRAMID, "review:\n  breaker: {moved_share: 0.30}", "review: {breaker: {moved_share: 0.30}}"),
+        Edit(PYRAMID, "grain: customer", "grain: 'customer'"),
+    ],
+    ids=lambda edit: edit.after[:40],
+)  # fmt: skip
+def test_spelling_does_not_change_the_version(edit: Edit) -> None:
+    assert edit.version() == POLICIES[edit.policy_id].version
+
+
+@pytest.mark.parametrize("policy_id", SHIPPED)
+def test_the_order_of_the_indicators_does_not_change_the_version(policy_id: str) -> None:
+    head, _, rest = TEXTS[policy_id].partition("indicators:\n")
+    lines = rest.splitlines(keepends=True)
+    count = next(number for number, line in enumerate(lines) if not line.startswith("  "))
+    turned = head + "indicators:\n" + "".join(lines[:count][::-1] + lines[count:])
+    policy = parse_policy(turned, "p.yaml")
+    assert list(policy.indicators) == list(POLICIES[policy_id].indicators)[::-1]
+    assert policy.version == POLICIES[policy_id].version
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        Edit(CLASSES, "collection_rate >= 0.80", "collection_rate >= 0.81"),
+        Edit(CLASSES, "collection_rate >= 0.80", "collection_rate > 0.80"),
+        Edit(CLASSES, "top: 100", "top: 99"),
+        Edit(CLASSES, "basis: gross", "basis: net"),
+        Edit(CLASSES, "ties: {by: [gross_sales, customer_id]}, ", ""),
+        Edit(CLASSES, "ties: {by: [gross_sales, customer_id]}", "ties: {by: [customer_id, gross_sales]}"),
+        Edit(CLASSES, "status: provisional", "status: final"),
+        Edit(CLASSES, "moved_share: 0.20", "moved_share: 0.21"),
+        Edit(CLASSES, "by: [sales_director, general_manager]", "by: [sales_director]"),
+        Edit(RFM, "to: 7,", "to: 8,"),
+        Edit(RFM, "score: 5}", "score: 6}"),
+        Edit(RFM, "at_least: 13", "at_least: 14"),
+        Edit(RFM, "- {indicator: frequency}\n      - {indicator: monetary}", "- {indicator: monetary}"),
+        Edit(RFM, "window: ever", "window: 24 months"),
+        Edit(PYRAMID, "15}\n      - {tier: lead, percent: 80}", "16}\n      - {tier: lead, percent: 79}"),
+        Edit(PYRAMID, "net_sales > 0", "net_sales > 1"),
+        Edit(PYRAMID, "current_business: net_sales > 0", "business: net_sales > 0"),
+        Edit(PYRAMID, "value: net_sales\n", "value: net_sales\neffective_from: 2026-01-01\n"),
+        Edit(PYRAMID, "tiers: [platinum, gold, iron, lead]", "tiers: [gold, platinum, iron, lead]"),
+    ],
+    ids=lambda edit: edit.after[:40],
+)  # fmt: skip
+def test_another_meaning_is_another_version(edit: Edit) -> None:
+    assert edit.version() != POLICIES[edit.policy_id].version
+
+
+@pytest.mark.parametrize(
+    ("section", "one", "other"),
+    [
+        ("gate", "  a: net_sales > 0\n", "  b: net_sales is not missing\n"),
+        ("missing", "  net_sales: {tier: lead}\n", "  sales_rank: {tier: iron}\n"),
+    ],
+)
+def test_the_order_of_gates_and_missing_entries_is_meaning(section: str, one: str, other: str) -> None:
+    text = TEXTS[PYRAMID].replace("gate:\n  current_business: net_sales > 0\n", "")
+    versions = {
+        parse_policy(f"{text}{section}:\n{pair}", "p.yaml").version for pair in (one + other, other + one)
+    }
+    assert len(versions) == 2
+
+
+def test_a_version_is_a_hash_and_none_is_shared() -> None:
+    versions = {policy.version for policy in POLICIES.values()}
+    assert len(versions) == len(SHIPPED)
+    assert all(len(bytes.fromhex(version)) == 32 for version in versions)
+
+
+def test_a_day_may_be_given_from_which_the_text_is_in_force() -> None:
+    policy = parse_policy(TEXTS[PYRAMID] + "effective_from: 2026-01-01\n", "p.yaml")
+    assert policy.effective_from == date(2026, 1, 1)
+    assert POLICIES[PYRAMID].effective_from is None
+
+
+# ---- folders
+
+
+def test_a_folder_gives_its_policies_by_id(tmp_path: Path) -> None:
+    for policy_id in (RFM, CLASSES):
+        (tmp_path / f"{policy_id}.yaml").write_text(TEXTS[policy_id], encoding="utf-8")
+    (tmp_path / "notes.txt").write_text("no policy")
+    found = read_policies(tmp_path)
+    assert {name: policy.version for name, policy in found.items()} == {
+        name: POLICIES[name].version for name in (CLASSES, RFM)
+    }
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TieringError, match=r"^TIERING_POLICIES: .*/ holds no .yaml file; add a policy$"):
+        read_policies(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("other.yaml", TEXTS[PYRAMID].encode(), "other.yaml: the id pyramid is not the name of the file"),
+        (
+            "pyramid.yaml",
+            TEXTS[PYRAMID].encode("gb18030"),
+            "pyramid.yaml: this is not UTF-8; save the file as UTF-8",
+        ),
+        ("pyramid.yaml", b"a: 1\na: 2\n", "pyramid.yaml:2: the key a stands here twice"),
+    ],
+)
+def test_a_file_that_is_no_policy_is_named(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(TieringError) as refused:
+        read_policies(tmp_path)
+    assert str(refused.value) == f"{tmp_path.name}/{message}"
+
+
+@pytest.mark.parametrize(
+    ("grain", "expected"), [("customer", [PYRAMID, RFM]), ("bill_to", [CLASSES]), ("group", [])]
+)
+def test_policies_are_chosen_by_grain_in_the_order_of_their_ids(grain: str, expected: list[str]) -> None:
+    backwards: dict[str, Policy] = dict(reversed(POLICIES.items()))
+    assert [policy.id for policy in choose_policies(backwards, grain)] == expected
