@@ -54,7 +54,9 @@ def tier_reports():
         if counts.get("pending"):
             raise RuntimeError(f"{counts['pending']} mails wait for another try")
         if counts.get("dead"):
-            raise TieringError(f"{counts['dead']} mails were refused for good; see tiering.email_outbox, status dead")
+            raise TieringError(
+                f"{counts['dead']} mails were refused for good; see tiering.email_outbox, status dead"
+            )
         return [f"{status}: {number}" for status, number in sorted(counts.items())]
 
     write() >> send()

@@ -81,17 +81,23 @@ def read_suite(entity: str, folder: Path = FOLDER) -> dict[str, Any]:
     try:
         suite: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise TieringError(f"expectations/{entity}.json is missing; restore it, an entity without a suite is not loaded") from None
+        raise TieringError(
+            f"expectations/{entity}.json is missing; restore it, an entity without a suite is not loaded"
+        ) from None
     except json.JSONDecodeError as error:
         raise TieringError(f"expectations/{entity}.json line {error.lineno}: {error.msg}") from None
     declared = suite.get("expectations") or []
     rules = [expectation.get("meta", {}).get("rule") for expectation in declared]
     if not declared or not all(rules):
-        raise TieringError(f"expectations/{entity}.json: every suite declares expectations, each with meta.rule")
+        raise TieringError(
+            f"expectations/{entity}.json: every suite declares expectations, each with meta.rule"
+        )
     if len(set(rules)) != len(rules):
         raise TieringError(f"expectations/{entity}.json: two expectations share the name of a rule")
     if not any(expectation.get("severity") == "critical" for expectation in declared):
-        raise TieringError(f"expectations/{entity}.json: no expectation is critical, so nothing could stop a bad batch")
+        raise TieringError(
+            f"expectations/{entity}.json: no expectation is critical, so nothing could stop a bad batch"
+        )
     return suite
 
 
@@ -223,7 +229,9 @@ def _evaluate(
         )
     )
     try:
-        with connected(warehouse, "tiering_warehouse"):  # keeps a DuckDB file open: opening it for every metric is slow
+        with connected(
+            warehouse, "tiering_warehouse"
+        ):  # keeps a DuckDB file open: opening it for every metric is slow
             result = checkpoint.run()
     finally:  # Great Expectations keeps its sessions: a DuckDB file would stay open, and its last rows in the log
         source.get_execution_engine().close()
@@ -244,7 +252,9 @@ def _evaluate(
             evaluated += 1
             findings += _finding(name, outcome)
     if len(result.run_results) != len(suites):
-        raise TieringError(f"{len(suites)} suites declared, {len(result.run_results)} evaluated; nothing was loaded")
+        raise TieringError(
+            f"{len(suites)} suites declared, {len(result.run_results)} evaluated; nothing was loaded"
+        )
     return findings, evaluated
 
 

@@ -25,7 +25,18 @@ SQL_TYPES = {
 SPACES = " \t\r\n\u00a0\u3000"
 """What is cut off both ends of a value; named, because the engines' own TRIM differ (DuckDB's takes U+3000, PostgreSQL's does not)."""
 
-MINOR_DIGITS = {"JPY": 0, "KRW": 0, "VND": 0, "CLP": 0, "ISK": 0, "BHD": 3, "JOD": 3, "KWD": 3, "OMR": 3, "TND": 3}
+MINOR_DIGITS = {
+    "JPY": 0,
+    "KRW": 0,
+    "VND": 0,
+    "CLP": 0,
+    "ISK": 0,
+    "BHD": 3,
+    "JOD": 3,
+    "KWD": 3,
+    "OMR": 3,
+    "TND": 3,
+}
 """Digits after the point of the currencies that do not have two (ISO 4217)."""
 
 

@@ -147,7 +147,9 @@ def parse_entity(connection: Connection, entity: Entity, batch: Batch, reporting
             "warehouse/translate_batch.sql",
             {
                 "reporting_currency": reporting_currency,
-                **({} if entity.dated_by else {"last_day": batch.last_day}),  # an open order: at most today's rate
+                **(
+                    {} if entity.dated_by else {"last_day": batch.last_day}
+                ),  # an open order: at most today's rate
             },
             entity=entity,
             minor_digits=MINOR_DIGITS.get(reporting_currency, 2),
@@ -213,10 +215,13 @@ def load_batch(warehouse: Database, batch: Batch) -> Load:
     with connected(warehouse, "tiering_warehouse") as connection:
         lock(connection, "facts")
         extracted = read_extraction(connection, batch)
-        if not extracted or not run(
-            connection, "warehouse/count_validated.sql", {"batch_id": batch.batch_id}
-        ).scalar_one():
-            raise TieringError(f"batch {batch.batch_id} was not validated; run extract and validate for it again")
+        if (
+            not extracted
+            or not run(connection, "warehouse/count_validated.sql", {"batch_id": batch.batch_id}).scalar_one()
+        ):
+            raise TieringError(
+                f"batch {batch.batch_id} was not validated; run extract and validate for it again"
+            )
         batch_no = int(run(connection, "warehouse/read_next_batch_no.sql").scalar_one())
         newest = run(connection, "warehouse/read_newest_holds_from.sql").scalar_one()
         holds_from = max(batch.last_day, newest) if newest else batch.last_day
@@ -226,7 +231,9 @@ def load_batch(warehouse: Database, batch: Batch) -> Load:
         for entity in present:
             changed += _load_entity(connection, entity, batch, batch_no, holds_from, by_update)
         known = run(connection, "warehouse/count_batch.sql", {"batch_id": batch.batch_id}).scalar_one()
-        refusals = run(connection, "warehouse/count_refused_changes.sql", {"batch_id": batch.batch_id}).scalar_one()
+        whole = [entity.name for entity in present if entity.dated_by is None]
+        key = {"batch_id": batch.batch_id}
+        refusals = run(connection, "warehouse/count_refused_changes.sql", key, whole=whole).scalar_one()
         if not changed and not refusals and known:
             return Load(None, {}, {})
         _record_load(connection, present, batch, batch_no, extracted)
@@ -266,7 +273,9 @@ def _load_entity(
 def _record_load(
     connection: Connection, present: list[Entity], batch: Batch, batch_no: int, extracted: list[object]
 ) -> None:
-    run(connection, "warehouse/supersede_quarantine.sql", {"batch_no": batch_no, "batch_id": batch.batch_id})
+    whole = [entity.name for entity in present if entity.dated_by is None]
+    key = {"batch_no": batch_no, "batch_id": batch.batch_id}
+    run(connection, "warehouse/supersede_quarantine.sql", key, whole=whole)
     first = extracted[0]
     for entity in present:
         run(
@@ -306,4 +315,3 @@ def facts_through(connection: Connection) -> date | None:
 def facts_batch_no(connection: Connection) -> int:
     """Return the number of the newest load, which names the state of the facts; 0 before any load."""
     return int(run(connection, "warehouse/read_next_batch_no.sql").scalar_one()) - 1
-

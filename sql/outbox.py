@@ -14,7 +14,15 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from reports import Digest, build_message, check_recipient, deliver, digest_is_quiet, message_id, render_digest
+from reports import (
+    Digest,
+    build_message,
+    check_recipient,
+    deliver,
+    digest_is_quiet,
+    message_id,
+    render_digest,
+)
 from reports.digest import Driver, Mover, PolicySection, QuarantineCount, TierCount
 from reports.mail import SmtpServer, write_message_files
 from sql.connect import Database, connected
@@ -48,7 +56,13 @@ class Sent:
 
 
 def write_digests(
-    warehouse: Database, *, currency: str, domain: str, sender: str, fallback_address: str, today: datetime | None = None
+    warehouse: Database,
+    *,
+    currency: str,
+    domain: str,
+    sender: str,
+    fallback_address: str,
+    today: datetime | None = None,
 ) -> Written:
     """Write one mail per account manager over all policies published since the last digest.
 
@@ -77,7 +91,9 @@ def write_digests(
         return Written(digest_id, mails, quiet, without_address)
 
 
-def _write_mail(connection: Connection, digest: Digest, digest_id: str, domain: str, sender: str, now: datetime) -> None:
+def _write_mail(
+    connection: Connection, digest: Digest, digest_id: str, domain: str, sender: str, now: datetime
+) -> None:
     identity = message_id(digest_id, digest.manager_id, "digest", domain=domain)
     rendered = render_digest(digest)
     message = build_message(
@@ -136,7 +152,8 @@ def _gather(connection: Connection, runs: Any, currency: str, fallback_address: 
             currency=currency,
             sections=tuple(sections[manager_id]),
             quarantined=tuple(
-                QuarantineCount(entity, rule, rows) for (entity, rule), rows in sorted(quarantined[manager_id].items())
+                QuarantineCount(entity, rule, rows)
+                for (entity, rule), rows in sorted(quarantined[manager_id].items())
             ),
             unassigned_customers=len(customers[FALLBACK]) if manager_id == FALLBACK else 0,
             customers=len(customers[manager_id]),
@@ -150,7 +167,9 @@ def _address(email: str | None) -> str | None:
         return None
 
 
-def _sections_of_run(connection: Connection, policy: Policy, row: Any, owner: Any) -> dict[str, PolicySection]:
+def _sections_of_run(
+    connection: Connection, policy: Policy, row: Any, owner: Any
+) -> dict[str, PolicySection]:
     key = {"run_id": row.run_id, "policy_id": row.policy_id, "as_of": row.as_of}
     mix: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
     for count in run(connection, "warehouse/read_tier_mix.sql", key):
@@ -193,7 +212,13 @@ def _mover(policy: Policy, row: Any) -> Mover:
             continue  # new and left customers are listed as such
         unit = policy.indicators[name].unit or "text"
         drivers.append(
-            Driver(name, policy.title_of(name), unit, _plain(driver["before"], unit), _plain(driver["after"], unit))
+            Driver(
+                name,
+                policy.title_of(name),
+                unit,
+                _plain(driver["before"], unit),
+                _plain(driver["after"], unit),
+            )
         )
     return Mover(
         customer_id=row.customer_id,
@@ -235,7 +260,10 @@ def send_outbox(warehouse: Database, server: SmtpServer | None, folder: Path) ->
             counts["filed"] += 1
         return Sent(dict(counts))
     attempts = {row.message_id: int(row.attempts) for row in pending}
-    mails = [(row.message_id, _sender_of(row.message), row.recipient, row.message.encode("ascii")) for row in pending]
+    mails = [
+        (row.message_id, _sender_of(row.message), row.recipient, row.message.encode("ascii"))
+        for row in pending
+    ]
     for identity, outcome in deliver(server, mails):
         status = outcome.status
         if status == "retry" or status == "uncertain":

@@ -112,7 +112,9 @@ def stage_decisions(
             for table in ("decided", "component"):
                 run(connection, "warehouse/delete_decided.sql", {"run_id": run_id}, table=table)
             write_arrow(connection, "work.decided", _with_run(decided.decisions, DECISION_COLUMNS, run_id))
-            write_arrow(connection, "work.component", _with_run(decided.components, COMPONENT_COLUMNS, run_id))
+            write_arrow(
+                connection, "work.component", _with_run(decided.components, COMPONENT_COLUMNS, run_id)
+            )
             analyze(connection, "work.decided")
             analyze(connection, "work.component")
     return Run(
@@ -188,7 +190,9 @@ def review_run(warehouse: Database, policy: Policy, this: Run) -> Review:
     return Review(counts, tuple(requests), tuple(asked_of), is_held)
 
 
-def answer_requests(warehouse: Database, this: Run, answered_by: str, *, approved: bool, comment: str = "") -> None:
+def answer_requests(
+    warehouse: Database, this: Run, answered_by: str, *, approved: bool, comment: str = ""
+) -> None:
     """Record the answer to the run's open requests; a refusal ends the run, the last publication stays."""
     with connected(warehouse, "tiering_warehouse") as connection:
         run(
@@ -208,7 +212,12 @@ def answer_requests(warehouse: Database, this: Run, answered_by: str, *, approve
 
 
 def _write_run(
-    connection: Connection, this: Run, status: str, counts: Mapping[str, int], reason: str | None, digest: str | None = None
+    connection: Connection,
+    this: Run,
+    status: str,
+    counts: Mapping[str, int],
+    reason: str | None,
+    digest: str | None = None,
 ) -> None:
     run(connection, "warehouse/delete_run.sql", {"run_id": this.run_id})
     run(
@@ -236,7 +245,9 @@ def _write_run(
     )
 
 
-def _finish(connection: Connection, this: Run, outcome: str, error: str | None = None, timings: str | None = None) -> None:
+def _finish(
+    connection: Connection, this: Run, outcome: str, error: str | None = None, timings: str | None = None
+) -> None:
     run(
         connection,
         "warehouse/finish_attempt.sql",
@@ -295,7 +306,9 @@ def publish_run(warehouse: Database, policy: Policy, this: Run, review: Review) 
 
 
 def _check_answers(connection: Connection, policy: Policy, this: Run, review: Review) -> None:
-    answers = {row.request: row for row in run(connection, "warehouse/read_approvals.sql", {"run_id": this.run_id})}
+    answers = {
+        row.request: row for row in run(connection, "warehouse/read_approvals.sql", {"run_id": this.run_id})
+    }
     for request in review.requests:
         answer = answers.get(request)
         if answer is None or answer.answer != "approved":
@@ -336,7 +349,9 @@ def _keep_policy(connection: Connection, policy: Policy) -> None:
 
 
 def _frame(connection: Connection, name: str, parameters: dict[str, Any]) -> pd.DataFrame:
-    frame = read_arrow(connection, render(name), parameters).to_pandas(types_mapper=pd.ArrowDtype).astype(object)
+    frame = (
+        read_arrow(connection, render(name), parameters).to_pandas(types_mapper=pd.ArrowDtype).astype(object)
+    )
     return frame.where(frame.notna(), None)
 
 
@@ -377,7 +392,9 @@ def _rows(spells: pd.DataFrame) -> dict[tuple[str, date], tuple[Any, ...]]:
     return rows
 
 
-def _replace(connection: Connection, policy: Policy, ended: list[tuple[Any, ...]], begun: list[tuple[Any, ...]]) -> None:
+def _replace(
+    connection: Connection, policy: Policy, ended: list[tuple[Any, ...]], begun: list[tuple[Any, ...]]
+) -> None:
     rebuild(connection, "ended_spell", {"customer_id": "TEXT", "valid_from": "DATE"})
     write_arrow(
         connection,
@@ -446,7 +463,12 @@ def _write_changes(
         write_arrow(
             connection,
             "tiering.tier_change",
-            pa.table({name: pa.array([row[name] for row in rows], types.get(name, pa.string())) for name in rows[0]}),
+            pa.table(
+                {
+                    name: pa.array([row[name] for row in rows], types.get(name, pa.string()))
+                    for name in rows[0]
+                }
+            ),
         )
 
 

@@ -69,7 +69,9 @@ def dialect_of(connection: Connection) -> str:
 
 
 def run_text(
-    connection: Connection, sql: str, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    connection: Connection,
+    sql: str,
+    parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
 ) -> CursorResult[Any]:
     """Execute one statement written in DuckDB's dialect on whatever engine `connection` talks to."""
     return connection.execute(text(transpile(sql, dialect_of(connection))), parameters)  # type: ignore[arg-type]

@@ -83,7 +83,10 @@ def columns_of(database: Database, schema: str, table: str) -> list[str]:
 def contents(database: Database, *schemas: str, without: Sequence[str] = ()) -> dict[str, list[str]]:
     """Return every row of every table of `schemas` as sorted text, to be compared as a multiset."""
     names = [
-        f"{schema}.{table}" for schema in schemas for table in tables_of(database, schema) if table not in without
+        f"{schema}.{table}"
+        for schema in schemas
+        for table in tables_of(database, schema)
+        if table not in without
     ]
     with connected(database, "tests") as connection:
         return {
@@ -279,6 +282,10 @@ class Warehouses:
         """A warehouse in which every policy is published on several days, in no particular order."""
         return self.new(engine, self._template(engine, "published", lambda: self._make_published(engine)))
 
+    def published_once(self, engine: str) -> Database:
+        """The same, shared by tests that only read it."""
+        return self._template(engine, "published", lambda: self._make_published(engine))
+
 
 PUBLISHED = {
     "pyramid": (date(2025, 12, 31), date(2026, 2, 28), date(2025, 11, 30), date(2026, 1, 31)),
@@ -445,5 +452,3 @@ def batch_of(month: str, months: int = 1) -> Batch:
     year, number = map(int, month.split("-"))
     index = year * 12 + number - 1 + months
     return Batch(date(year, number, 1), date(index // 12, index % 12 + 1, 1))
-
-

@@ -26,7 +26,9 @@ def _binaries() -> Path:
         Path(path) for path in [shutil.which("initdb")] if path
     ]
     if not found:
-        pytest.fail("PostgreSQL is not installed; `make test` installs it (Debian: apt-get install postgresql)")
+        pytest.fail(
+            "PostgreSQL is not installed; `make test` installs it (Debian: apt-get install postgresql)"
+        )
     return found[-1].parent
 
 
@@ -54,16 +56,35 @@ def postgres_server() -> Iterator[Database]:
     password_file.write_text("p@ss:w/rd%")
     password_file.chmod(0o644)
     port = free_port()
-    initdb = [str(binaries / "initdb"), "-D", str(data), "-U", "tiering", "-A", "scram-sha-256", "--pwfile", str(password_file)]
-    subprocess.run(_as_server_user([*initdb, "-E", "UTF8", "--locale", "C.UTF-8"]), check=True, capture_output=True, cwd="/")
+    initdb = [
+        str(binaries / "initdb"),
+        "-D",
+        str(data),
+        "-U",
+        "tiering",
+        "-A",
+        "scram-sha-256",
+        "--pwfile",
+        str(password_file),
+    ]
+    subprocess.run(
+        _as_server_user([*initdb, "-E", "UTF8", "--locale", "C.UTF-8"]),
+        check=True,
+        capture_output=True,
+        cwd="/",
+    )
     options = f"-p {port} -c listen_addresses=127.0.0.1 -k {folder} -c fsync=off -c full_page_writes=off"
     control = [str(binaries / "pg_ctl"), "-D", str(data), "-w"]
     start = [*control, "-o", options, "-l", str(folder / "log"), "start"]
     subprocess.run(_as_server_user(start), check=True, capture_output=True, cwd="/")
     try:
-        yield Database("postgresql", host="127.0.0.1", port=port, name="postgres", user="tiering", password="p@ss:w/rd%")
+        yield Database(
+            "postgresql", host="127.0.0.1", port=port, name="postgres", user="tiering", password="p@ss:w/rd%"
+        )
     finally:
-        subprocess.run(_as_server_user([*control, "-m", "immediate", "stop"]), check=False, capture_output=True, cwd="/")
+        subprocess.run(
+            _as_server_user([*control, "-m", "immediate", "stop"]), check=False, capture_output=True, cwd="/"
+        )
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -72,7 +93,12 @@ def create_database(server: Database, name: str) -> Database:
     import psycopg
 
     with psycopg.connect(
-        host=server.host, port=server.port, dbname=server.name, user=server.user, password=server.password, autocommit=True
+        host=server.host,
+        port=server.port,
+        dbname=server.name,
+        user=server.user,
+        password=server.password,
+        autocommit=True,
     ) as connection:
         connection.execute(f'DROP DATABASE IF EXISTS "{name}"')  # type: ignore[arg-type]
         connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]

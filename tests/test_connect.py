@@ -40,8 +40,14 @@ def _everything_said(error: BaseException) -> str:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"password": "wrong" + PASSWORD}, "refuses the password of user tiering; correct the connection tiering_source"),
-        ({"name": "nowhere"}, "there is no such database; create it or correct the connection tiering_source"),
+        (
+            {"password": "wrong" + PASSWORD},
+            "refuses the password of user tiering; correct the connection tiering_source",
+        ),
+        (
+            {"name": "nowhere"},
+            "there is no such database; create it or correct the connection tiering_source",
+        ),
         ({"user": "nobody"}, "refuses the password of user nobody"),
         ({"host": "no-such-host.invalid"}, "the host name is unknown; correct the connection tiering_source"),
         ({"port": 0}, "cannot be reached; start the server or correct the connection tiering_source"),
@@ -75,12 +81,17 @@ def test_the_password_is_not_in_what_a_database_prints() -> None:
 def test_a_password_with_signs_of_a_url_opens_the_door(postgres_server: Database) -> None:
     assert postgres_server.password == PASSWORD
     with connected(postgres_server, "tiering_source") as connection:
-        assert read_arrow(connection, "SELECT 1 AS one").to_pylist() == [{"one": 1}]  # through the other driver, too
+        assert read_arrow(connection, "SELECT 1 AS one").to_pylist() == [
+            {"one": 1}
+        ]  # through the other driver, too
 
 
 @pytest.mark.postgres
 def test_an_error_in_a_statement_holds_no_password(postgres_server: Database) -> None:
-    with pytest.raises(Exception, match="nowhere") as caught, connected(postgres_server, "tiering_source") as connection:
+    with (
+        pytest.raises(Exception, match="nowhere") as caught,
+        connected(postgres_server, "tiering_source") as connection,
+    ):
         connection.execute(text("SELECT * FROM nowhere"), {"secret": PASSWORD})
     assert PASSWORD not in _everything_said(caught.value)
 
@@ -124,13 +135,17 @@ def test_a_duckdb_file_of_another_process_is_named(tmp_path: Path) -> None:
     assert "is open in another process" in message
 
 
-def test_one_database_is_recognised_whatever_its_spelling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_database_is_recognised_whatever_its_spelling(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     file = Database("duckdb", path=str(tmp_path / "w.duckdb"))
     assert file.is_same_as(Database("duckdb", path="w.duckdb"))
     assert not file.is_same_as(Database("duckdb", path=str(tmp_path / "v.duckdb")))
     server = Database("postgresql", host="h", name="n", user="reader", password="a")
-    assert server.is_same_as(Database("postgresql", host="h", port=5432, name="n", user="writer", password="b"))
+    assert server.is_same_as(
+        Database("postgresql", host="h", port=5432, name="n", user="writer", password="b")
+    )
     for other in ({"host": "g"}, {"port": 5433}, {"name": "m"}, {"kind": "mysql"}):
         assert not server.is_same_as(replace(server, **other))  # type: ignore[arg-type]
     assert not server.is_same_as(file)
@@ -141,7 +156,11 @@ def test_a_session_that_hangs_gives_its_locks_back(postgres_server: Database) ->
     with connected(postgres_server, "tiering_warehouse") as connection:
         settings = {
             name: connection.execute(text(f"SHOW {name}")).scalar_one()
-            for name in ("lock_timeout", "idle_in_transaction_session_timeout", "client_connection_check_interval")
+            for name in (
+                "lock_timeout",
+                "idle_in_transaction_session_timeout",
+                "client_connection_check_interval",
+            )
         }
         assert connection.execute(text("SHOW TimeZone")).scalar_one() == "UTC"
     assert settings == {
@@ -207,12 +226,16 @@ def test_columns_are_matched_by_name_not_by_place(table: Database) -> None:
     rows = _rows().select(["day", "said", "id"]).slice(0, 1)
     with connected(table, "tiering_warehouse") as connection:
         write_arrow(connection, "work.travelled", rows)
-    assert query(table, "SELECT id, said, day, amount FROM work.travelled") == [(0, None, date(2024, 2, 29), None)]
+    assert query(table, "SELECT id, said, day, amount FROM work.travelled") == [
+        (0, None, date(2024, 2, 29), None)
+    ]
 
 
 def test_an_empty_result_keeps_its_columns(table: Database) -> None:
     with connected(table, "tiering_warehouse") as connection:
-        back = read_arrow(connection, "SELECT id, amount, day FROM work.travelled WHERE day = :day", {"day": date.min})
+        back = read_arrow(
+            connection, "SELECT id, amount, day FROM work.travelled WHERE day = :day", {"day": date.min}
+        )
     assert back.num_rows == 0
     assert back.column_names == ["id", "amount", "day"]
 

@@ -155,7 +155,9 @@ def test_references_come_before_the_rows_that_refer_to_them() -> None:
         if entity.refers_to_customer
     )
     assert all(
-        order.index("exchange_rates") < order.index(name) for name, entity in ENTITIES.items() if entity.translated
+        order.index("exchange_rates") < order.index(name)
+        for name, entity in ENTITIES.items()
+        if entity.translated
     )
     assert order.index("plan") < order.index("sales")
 

@@ -101,7 +101,12 @@ def test_importing_a_dag_file_is_light(name: str) -> None:
     environment = {**os.environ, "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"}
     environment = {key: value for key, value in environment.items() if not key.startswith("TIERING_")}
     found = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-W", "ignore", "-c", code],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     result = next(line for line in found.stdout.splitlines() if line.startswith("RESULT")).split(maxsplit=2)
     assert result[2] == "[]"
@@ -114,7 +119,10 @@ def test_a_run_before_any_facts_fails_with_one_clear_line_and_an_alert(folder: P
         patch.setenv("AIRFLOW_CONN_TIERING_WAREHOUSE", empty)
         run = airflow_case.run_dag("tier__pyramid", as_of="2025-12-31")
     assert run.state == "failed"
-    assert "Error: as_of 2025-12-31 cannot be measured: no facts were loaded; run customer_facts first" in last_alert(folder)
+    assert (
+        "Error: as_of 2025-12-31 cannot be measured: no facts were loaded; run customer_facts first"
+        in last_alert(folder)
+    )
 
 
 @pytest.mark.parametrize(
@@ -144,7 +152,15 @@ def test_a_manual_run_without_a_day_takes_the_latest_one_the_facts_cover(facts: 
 
 def test_the_same_day_again_changes_nothing(facts: Any) -> None:
     airflow_case.run_dag("tier__rfm_555", as_of="2026-01-31")
-    tables = ("decision", "customer_tier", "customer_tier_history", "absence", "tier_change", "score_component", "run")
+    tables = (
+        "decision",
+        "customer_tier",
+        "customer_tier_history",
+        "absence",
+        "tier_change",
+        "score_component",
+        "run",
+    )
     before = [rows(facts, f"SELECT * FROM tiering.{table} ORDER BY ALL") for table in tables]
     assert airflow_case.run_dag("tier__rfm_555", as_of="2026-01-31").state == "success"
     assert [rows(facts, f"SELECT * FROM tiering.{table} ORDER BY ALL") for table in tables] == before
@@ -193,7 +209,9 @@ def test_a_refused_request_publishes_nothing(facts: Any) -> None:
     assert rows(facts, "SELECT status, reason FROM tiering.run WHERE policy_id = 'collection_classes'") == [
         ("rejected", "refused by general manager")
     ]
-    assert rows(facts, "SELECT COUNT(*) FROM tiering.customer_tier WHERE policy_id = 'collection_classes'") == [(0,)]
+    assert rows(
+        facts, "SELECT COUNT(*) FROM tiering.customer_tier WHERE policy_id = 'collection_classes'"
+    ) == [(0,)]
 
 
 def test_an_approved_request_is_recorded_and_published(facts: Any) -> None:
@@ -208,7 +226,9 @@ def test_an_approved_request_is_recorded_and_published(facts: Any) -> None:
     assert found == [("general manager", "approved", "agreed")]
 
 
-def test_without_a_mail_server_the_mails_are_files_and_a_second_report_writes_none(facts: Any, folder: Path) -> None:
+def test_without_a_mail_server_the_mails_are_files_and_a_second_report_writes_none(
+    facts: Any, folder: Path
+) -> None:
     airflow_case.run_dag("tier__rfm_555", as_of="2026-01-31")
     assert airflow_case.run_dag("tier_reports").state == "success"
     mails = sorted((folder / "mail").glob("2*.eml"))
@@ -259,7 +279,9 @@ def test_with_a_mail_server_every_manager_gets_one_mail_and_a_failed_task_alerts
 def test_a_mail_server_that_refuses_connections_leaves_the_mails_pending(facts: Any) -> None:
     airflow_case.run_dag("tier__pyramid", as_of="2026-01-31")
     with pytest.MonkeyPatch.context() as patch:
-        value = airflow_case.connection(conn_type="smtp", host="127.0.0.1", port=free_port(), extra={"security": "none"})
+        value = airflow_case.connection(
+            conn_type="smtp", host="127.0.0.1", port=free_port(), extra={"security": "none"}
+        )
         patch.setenv("AIRFLOW_CONN_TIERING_SMTP", value)
         run = airflow_case.run_dag("tier_reports")
     assert airflow_case.states(run) == {"write": "success", "send": "failed"}
@@ -269,7 +291,9 @@ def test_a_mail_server_that_refuses_connections_leaves_the_mails_pending(facts: 
     assert rows(facts, "SELECT COUNT(*) FROM tiering.email_outbox WHERE status = 'pending'") == [(0,)]
 
 
-def test_no_customer_is_named_in_what_the_tasks_log(facts: Any, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_no_customer_is_named_in_what_the_tasks_log(
+    facts: Any, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     names = [name for (name,) in rows(facts, "SELECT DISTINCT name FROM facts.customers") if name]
     assert len(names) > 100
     airflow_case.run_dag("customer_facts", batch_start="2026-02-01", batch_end="2026-02-10")
@@ -281,7 +305,10 @@ def test_no_customer_is_named_in_what_the_tasks_log(facts: Any, folder: Path, ca
 
 def context(run_type: str, logical_date: datetime | None, **params: Any) -> dict[str, Any]:
     dag_run = SimpleNamespace(
-        run_type=run_type, logical_date=logical_date, run_after=datetime(2026, 2, 3, tzinfo=UTC), partition_date=None
+        run_type=run_type,
+        logical_date=logical_date,
+        run_after=datetime(2026, 2, 3, tzinfo=UTC),
+        partition_date=None,
     )
     return {"dag_run": dag_run, "params": params}
 

@@ -47,12 +47,18 @@ def _write(name: str, select: str) -> Callable[[Said], None]:
 
 DATED = "sold_on >= CAST(:batch_start AS TEXT) AND sold_on < CAST(:batch_end AS TEXT)"
 FAULTS: dict[str, tuple[Callable[[Said], None], str]] = {
-    "missing entity": (_drop("payments"), "source said: the required entity payments is missing; write payments.sql"),
+    "missing entity": (
+        _drop("payments"),
+        "source said: the required entity payments is missing; write payments.sql",
+    ),
     "near miss of a file": (
         _write("customer", "SELECT 1"),
         "source said: customer.sql is no entity; did you mean customers.sql?",
     ),
-    "unknown file": (_write("weather", "SELECT 1"), "source said: weather.sql is no entity; entities: account_managers"),
+    "unknown file": (
+        _write("weather", "SELECT 1"),
+        "source said: weather.sql is no entity; entities: account_managers",
+    ),
     "derived entity": (_write("customer_attributes", "SELECT 1"), "customer_attributes.sql is no entity"),
     "missing column": (
         _write(
@@ -68,7 +74,9 @@ FAULTS: dict[str, tuple[Callable[[Said], None], str]] = {
         "account_managers.sql does not return the required column email; add it",
     ),
     "not on the batch": (
-        _write("sales", "SELECT line_id, document_id, customer_id, sold_on, net_amount, currency FROM said.sales"),
+        _write(
+            "sales", "SELECT line_id, document_id, customer_id, sold_on, net_amount, currency FROM said.sales"
+        ),
         "sales.sql does not use :batch_start; select sold_on >= :batch_start AND sold_on < :batch_end",
     ),
     "open at the end": (
@@ -82,11 +90,17 @@ FAULTS: dict[str, tuple[Callable[[Said], None], str]] = {
     "not sql": (_write("customers", "SELEKT 1"), "source said: customers.sql fails: "),
     "empty": (_write("customers", "-- nothing yet\n"), "source said: customers.sql "),
     "unknown parameter": (
-        _write("customers", "SELECT customer_id, name, account_manager_id FROM said.customers WHERE name > :as_of"),
+        _write(
+            "customers",
+            "SELECT customer_id, name, account_manager_id FROM said.customers WHERE name > :as_of",
+        ),
         "source said: customers.sql fails: ",
     ),
     "column twice": (
-        _write("customers", "SELECT customer_id, name, account_manager_id, name AS customer_id FROM said.customers"),
+        _write(
+            "customers",
+            "SELECT customer_id, name, account_manager_id, name AS customer_id FROM said.customers",
+        ),
         "source said: customers.sql returns customer_id twice; name each column once",
     ),
 }
@@ -181,7 +195,9 @@ def test_landed_is_exactly_what_was_said(said: Said, warehouses: Warehouses, sam
 
 @pytest.mark.parametrize("engine", ["duckdb", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def test_within_one_database_and_between_two_the_same_rows_land(
-    engine: str, warehouses: Warehouses, monkeypatch: pytest.MonkeyPatch  # noqa: F811
+    engine: str,
+    warehouses: Warehouses,
+    monkeypatch: pytest.MonkeyPatch,  # noqa: F811
 ) -> None:
     from demo import load_company
     from companies import small_company
@@ -233,7 +249,9 @@ def test_rows_stream_in_chunks(said: Said, warehouses: Warehouses, monkeypatch: 
 
 
 def test_all_entities_come_from_one_snapshot(
-    said: Said, warehouses: Warehouses, monkeypatch: pytest.MonkeyPatch  # noqa: F811
+    said: Said,
+    warehouses: Warehouses,
+    monkeypatch: pytest.MonkeyPatch,  # noqa: F811
 ) -> None:
     """A sale that another session commits while the extract runs belongs to the next extract."""
     target = warehouses.empty(said.database.kind)
@@ -264,7 +282,10 @@ def test_a_source_is_read_in_a_transaction_that_cannot_write(said: Said, warehou
         pytest.skip("a DuckDB connection has no read-only transaction")
     target = warehouses.empty(said.database.kind)
     query(said.database, "CREATE SEQUENCE said.counter")
-    said.write("customers", "SELECT nextval('said.counter') AS customer_id, name, account_manager_id FROM said.customers")
+    said.write(
+        "customers",
+        "SELECT nextval('said.counter') AS customer_id, name, account_manager_id FROM said.customers",
+    )
     with pytest.raises(TieringError, match="read-only transaction"):
         extract_batch(said.database, target, said.folder, JANUARY)
 
@@ -284,7 +305,9 @@ def test_only_the_days_of_the_batch_land_and_replace_its_partition(said: Said) -
 
 
 def test_an_entity_that_the_source_no_longer_has_leaves_no_rows_behind(said: Said) -> None:  # noqa: F811
-    said.put("plan", [{"year": "2024", "revenue_budget": "1", "gross_margin_rate": "0.2", "vat_rate": "0.13"}])
+    said.put(
+        "plan", [{"year": "2024", "revenue_budget": "1", "gross_margin_rate": "0.2", "vat_rate": "0.13"}]
+    )
     _land(said)
     (said.folder / "plan.sql").unlink()
     _land(said)
@@ -300,13 +323,18 @@ def test_further_attributes_become_rows(said: Said, warehouses: Warehouses, same
     )
     target = said.database if same else warehouses.empty(said.database.kind)
     extraction = extract_batch(said.database, target, said.folder, JANUARY)
-    rows = query(target, "SELECT customer_id, attribute, value FROM landing.customer_attributes ORDER BY 1, 2")
+    rows = query(
+        target, "SELECT customer_id, attribute, value FROM landing.customer_attributes ORDER BY 1, 2"
+    )
     assert rows == [("C1", "employees", "250"), ("C1", "is_vip", "true"), ("C2", "is_vip", "false")]
     assert extraction.rows["customer_attributes"] == 3
 
 
 def test_a_customer_number_that_stands_twice_says_nothing_about_its_attributes(said: Said) -> None:  # noqa: F811
-    said.put("customers", [customer("C1", attr_size="S"), customer("C2", attr_size="L"), customer("C2", attr_size="M")])
+    said.put(
+        "customers",
+        [customer("C1", attr_size="S"), customer("C2", attr_size="L"), customer("C2", attr_size="M")],
+    )
     _land(said)
     assert query(said.database, "SELECT customer_id, value FROM landing.customer_attributes") == [("C1", "S")]
 
@@ -317,14 +345,22 @@ def test_the_source_counts_in_its_own_arithmetic(said: Said) -> None:  # noqa: F
         "SELECT line_id, document_id, customer_id, sold_on, CAST(net_amount AS DECIMAL(20, 2)) AS net_amount, currency "
         f"FROM said.sales WHERE {DATED}",
     )
-    amounts = [("9007199254740993.55", "CNY"), ("0.10", " cny"), ("0.20", "\u3000EUR"), ("0.30", None), ("-0.05", "")]
+    amounts = [
+        ("9007199254740993.55", "CNY"),
+        ("0.10", " cny"),
+        ("0.20", "\u3000EUR"),
+        ("0.30", None),
+        ("-0.05", ""),
+    ]
     said.put("sales", [sale(f"S{i}", net_amount=a, currency=c) for i, (a, c) in enumerate(amounts)])
     said.write(
         "sales",
         "SELECT line_id, document_id, customer_id, sold_on, CAST(net_amount AS DECIMAL(20, 2)) AS net_amount, currency "
         f"FROM said.sales WHERE {DATED}",
     )
-    totals = {total.currency: (total.rows, total.amount) for total in _land(said).totals if total.entity == "sales"}
+    totals = {
+        total.currency: (total.rows, total.amount) for total in _land(said).totals if total.entity == "sales"
+    }
     assert totals == {
         "CNY": (2, Decimal("9007199254740993.65")),
         "EUR": (1, Decimal("0.20")),

@@ -42,7 +42,9 @@ JANUARY, FEBRUARY, MARCH = batch_of("2024-01"), batch_of("2024-02"), batch_of("2
 def _versions(said: Said, entity: str, *columns: str) -> list[tuple[object, ...]]:  # noqa: F811
     """Return every version of an entity: the columns, the load that brought it and the load that ended it."""
     names = ", ".join([*columns, "batch_no", "superseded_in"])
-    return query(said.database, f"SELECT {names} FROM facts.{entity} ORDER BY {columns[0]}, batch_no, superseded_in")
+    return query(
+        said.database, f"SELECT {names} FROM facts.{entity} ORDER BY {columns[0]}, batch_no, superseded_in"
+    )
 
 
 def _refused(said: Said) -> list[tuple[object, ...]]:  # noqa: F811
@@ -96,10 +98,17 @@ def test_the_facts_are_the_company_before_any_fault(engine: str, warehouses: War
     database, company = warehouses.loaded(engine), clean_company()
     lines = company.tables["invoice_line"]
     wanted = sorted(zip(lines["line_key"].to_pylist(), lines["net_value"].to_pylist(), strict=True))
-    assert query(database, "SELECT line_id, net_amount FROM facts.sales ORDER BY line_id COLLATE \"C\"") == wanted
+    assert (
+        query(database, 'SELECT line_id, net_amount FROM facts.sales ORDER BY line_id COLLATE "C"') == wanted
+    )
     receipts = company.tables["cash_receipt"]
-    wanted = sorted(zip(receipts["receipt_no"].to_pylist(), receipts["receipt_amount"].to_pylist(), strict=True))
-    assert query(database, "SELECT payment_id, amount FROM facts.payments ORDER BY payment_id COLLATE \"C\"") == wanted
+    wanted = sorted(
+        zip(receipts["receipt_no"].to_pylist(), receipts["receipt_amount"].to_pylist(), strict=True)
+    )
+    assert (
+        query(database, 'SELECT payment_id, amount FROM facts.payments ORDER BY payment_id COLLATE "C"')
+        == wanted
+    )
     partners = company.tables["business_partner"]
     assert query(database, "SELECT customer_id FROM facts.customers ORDER BY 1") == [
         (number,) for number in sorted(partners["partner_no"].to_pylist())
@@ -209,7 +218,10 @@ def test_a_correction_of_an_optional_column_to_nothing_is_a_correction(said: Sai
     said.load(JANUARY)
     said.put("sales", [sale("S1", tax_amount=None)])
     said.load(JANUARY)
-    assert _versions(said, "sales", "line_id", "tax_amount") == [("S1", Decimal(13), 1, 2), ("S1", None, 2, None)]
+    assert _versions(said, "sales", "line_id", "tax_amount") == [
+        ("S1", Decimal(13), 1, 2),
+        ("S1", None, 2, None),
+    ]
 
 
 def test_a_withdrawn_row_ends(said: Said) -> None:  # noqa: F811
@@ -239,7 +251,12 @@ def test_a_key_whose_new_version_is_refused_keeps_its_old_one(said: Said) -> Non
     said.load(JANUARY)
     said.put(
         "sales",
-        [sale("S1", net_amount="n/a"), sale(" S2 ", customer_id="C9"), sale("S3", net_amount="1.00"), sale("S3")],
+        [
+            sale("S1", net_amount="n/a"),
+            sale(" S2 ", customer_id="C9"),
+            sale("S3", net_amount="1.00"),
+            sale("S3"),
+        ],
     )
     said.put("exchange_rates", [rate(" usd", "2024-01-09 00:00:00", "-7.1")])
     load = said.load(JANUARY)
@@ -288,7 +305,11 @@ def test_what_was_refused_keeps_rule_reason_and_the_row(said: Said) -> None:  # 
     assert row[5].endswith("amounts as 1234.56): net_amount quantity")
     assert row[6] == "C1"
     told = json.loads(row[7])
-    assert (told["net_amount"], told["quantity"], told["product_id"]) == ("1.234,56", 'say "two"\nlines', None)
+    assert (told["net_amount"], told["quantity"], told["product_id"]) == (
+        "1.234,56",
+        'say "two"\nlines',
+        None,
+    )
     said.put("sales", [sale("S1")])
     said.load(JANUARY)
     assert _refused(said) == []
@@ -298,11 +319,21 @@ def test_what_was_refused_keeps_rule_reason_and_the_row(said: Said) -> None:  # 
 def test_amounts_that_cannot_be_read_are_counted_and_not_summed(said: Said) -> None:  # noqa: F811
     said.put(
         "sales",
-        [sale("S1"), sale("S2", net_amount="1,5"), sale("S3", currency=None), sale("S4", customer_id=None), sale("S1")],
+        [
+            sale("S1"),
+            sale("S2", net_amount="1,5"),
+            sale("S3", currency=None),
+            sale("S4", customer_id=None),
+            sale("S1"),
+        ],
     )
     said.load(JANUARY)
-    numbers = "extracted_rows, loaded_rows, quarantined_rows, extracted_amount, loaded_amount, quarantined_amount"
-    rows = query(said.database, f"SELECT currency, {numbers} FROM tiering.batch WHERE entity = 'sales' ORDER BY 1")
+    numbers = (
+        "extracted_rows, loaded_rows, quarantined_rows, extracted_amount, loaded_amount, quarantined_amount"
+    )
+    rows = query(
+        said.database, f"SELECT currency, {numbers} FROM tiering.batch WHERE entity = 'sales' ORDER BY 1"
+    )
     assert rows == [("?", 1, 0, 1, 100, 0, 100), ("CNY", 4, 1, 3, 300, 100, 200)]
 
 
@@ -387,7 +418,9 @@ def test_a_source_read_by_updates_only_adds_and_corrects(said: Said) -> None:  #
     ids=["one", "two", "backwards", "gap", "gap filled", "inside", "overlap"],
 )
 def test_the_facts_reach_as_far_as_batches_follow_without_gap(
-    months: list[tuple[str, int]], through: date, warehouses: Warehouses  # noqa: F811
+    months: list[tuple[str, int]],
+    through: date,
+    warehouses: Warehouses,  # noqa: F811
 ) -> None:
     database = warehouses.empty("duckdb")
     with connected(database, "tiering_warehouse") as connection:
@@ -433,12 +466,22 @@ def test_a_month_without_rows_is_covered_all_the_same(said: Said) -> None:  # no
 
 
 def test_a_rate_holds_on_its_day_and_for_seven_more(said: Said) -> None:  # noqa: F811
-    said.put("exchange_rates", [rate("USD", "2024-01-05", "7.0"), rate("USD", "2024-01-08", "7.123456"), rate("JPY", "2023-12-25", "0.05")])
+    said.put(
+        "exchange_rates",
+        [
+            rate("USD", "2024-01-05", "7.0"),
+            rate("USD", "2024-01-08", "7.123456"),
+            rate("JPY", "2023-12-25", "0.05"),
+        ],
+    )
     days = ["2024-01-04", "2024-01-05", "2024-01-07", "2024-01-08", "2024-01-15", "2024-01-16"]
     said.put(
         "sales",
         [sale(day, sold_on=day, currency="USD", net_amount="10.01", tax_amount=None) for day in days]
-        + [sale("Y1", sold_on="2024-01-01", currency="JPY"), sale("Y2", sold_on="2024-01-02", currency="JPY")],
+        + [
+            sale("Y1", sold_on="2024-01-01", currency="JPY"),
+            sale("Y2", sold_on="2024-01-02", currency="JPY"),
+        ],
     )
     said.put("receivables", [receivable("R1", currency="USD", issued_on="2024-01-16", due_on="2024-01-16")])
     said.put("payments", [payment("P1", currency="USD", paid_on="2024-01-15")])
@@ -456,7 +499,9 @@ def test_a_rate_holds_on_its_day_and_for_seven_more(said: Said) -> None:  # noqa
         ("sales", "no_rate", 6),
         ("sales", "no_rate", 8),
     ]
-    assert _versions(said, "payments", "payment_id", "amount_reporting") == [("P1", Decimal("804.95"), 1, None)]
+    assert _versions(said, "payments", "payment_id", "amount_reporting") == [
+        ("P1", Decimal("804.95"), 1, None)
+    ]
 
 
 def test_a_rate_of_an_earlier_batch_still_holds(said: Said) -> None:  # noqa: F811
@@ -468,7 +513,9 @@ def test_a_rate_of_an_earlier_batch_still_holds(said: Said) -> None:  # noqa: F8
 
 
 def test_gross_is_net_plus_tax_else_by_the_rate_of_the_year_else_unknown(said: Said) -> None:  # noqa: F811
-    said.put("plan", [{"year": "2024", "revenue_budget": "1", "gross_margin_rate": "0.2", "vat_rate": "0.13"}])
+    said.put(
+        "plan", [{"year": "2024", "revenue_budget": "1", "gross_margin_rate": "0.2", "vat_rate": "0.13"}]
+    )
     said.put(
         "sales",
         [

@@ -36,7 +36,7 @@ def day(number: int) -> date:
 
 
 class Published:
-    """What a policy published so far, kept as the warehouse keeps it: spells, changes, what each day found."""
+    """What a policy published so far, kept as the warehouse keeps it: spells, moves, findings."""
 
     def __init__(self) -> None:
         self.runs: dict[date, tuple[str, Found]] = {}
@@ -221,7 +221,12 @@ def history_of(*runs: tuple[int, Found]) -> list[tuple[Any, ...]]:
         ),
         pytest.param(
             [(0, {"c": A}), (1, {"c": GATED}), (2, {}), (3, {"c": GATED})],
-            [("A", 0, 1, "r0"), ("gate:has_bought", 1, 2, None), ("left", 2, 3, None), ("gate:has_bought", 3, None, None)],
+            [
+                ("A", 0, 1, "r0"),
+                ("gate:has_bought", 1, 2, None),
+                ("left", 2, 3, None),
+                ("gate:has_bought", 3, None, None),
+            ],
             id="a gate and having left are different absences",
         ),
         pytest.param(
@@ -229,12 +234,18 @@ def history_of(*runs: tuple[int, Found]) -> list[tuple[Any, ...]]:
             [("B", 0, 1, "r0"), ("B", 1, None, "r1")],
             id="another status is another spell",
         ),
-        pytest.param([(0, {}), (1, {"c": A}), (2, {})], [("A", 1, 2, "r1"), ("left", 2, None, None)], id="came late"),
         pytest.param(
-            [(1, {"c": A}), (2, {"c": A}), (1, {})], [("A", 2, None, "r1")], id="restated: it was not there yet"
+            [(0, {}), (1, {"c": A}), (2, {})], [("A", 1, 2, "r1"), ("left", 2, None, None)], id="came late"
+        ),
+        pytest.param(
+            [(1, {"c": A}), (2, {"c": A}), (1, {})],
+            [("A", 2, None, "r1")],
+            id="restated: it was not there yet",
         ),
         pytest.param([(0, {"c": A}), (0, {})], [], id="restated away"),
-        pytest.param([(0, {"c": A}), (0, {"c": A})], [("A", 0, None, "r1")], id="restated alike: the new run's"),
+        pytest.param(
+            [(0, {"c": A}), (0, {"c": A})], [("A", 0, None, "r1")], id="restated alike: the new run's"
+        ),
     ],
 )  # fmt: skip
 def test_a_history_told_by_example(runs: list[tuple[int, Found]], expected: list[tuple[Any, ...]]) -> None:

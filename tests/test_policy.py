@@ -157,7 +157,7 @@ def test_a_key_that_every_policy_has_is_missed(key: str) -> None:
         Edit(CLASSES, "ref: S60\ngrain: bill_to\n", "grain: bill_to\nref: S60\n"),
         Edit(CLASSES, "{tier: D, status: provisional}", "{status: provisional, tier: D}"),
         Edit(CLASSES, "{tier: D, status: provisional}", "{tier: D}"),
-        Edit(CLASSES, "title: {en: Collection-rate classes, zh: ", "title: {'en': Collection-rate classes, zh: "),
+        Edit(CLASSES, "{en: Collection-rate classes, zh: ", "{'en': Collection-rate classes, zh: "),
         Edit(PYRAMID, "{en: Iron, zh: 铁}", "\n    zh: 铁\n    en: Iron"),
         Edit(CLASSES, "moved_share: 0.20", "moved_share: 0.2"),
         Edit(RFM, "to: 7,", "to: 7.0,"),

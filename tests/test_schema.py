@@ -70,7 +70,13 @@ def test_an_upgrade_in_place_keeps_the_data(empty_database: Database, folder: Pa
     assert done[0].startswith("0051_")
     assert done[-1] == "9999_add_nickname"
     assert query(empty_database, "SELECT * FROM tiering.absence") == [
-        (*query(empty_database, "SELECT policy_id, customer_id, reason, valid_from, valid_to FROM tiering.absence")[0], None)
+        (
+            *query(
+                empty_database,
+                "SELECT policy_id, customer_id, reason, valid_from, valid_to FROM tiering.absence",
+            )[0],
+            None,
+        )
     ]
     after = contents(empty_database, "facts", "tiering", without=["schema_upgrade"])
     assert after["facts.customers"] == before["facts.customers"]
@@ -85,7 +91,9 @@ def test_an_upgrade_in_place_keeps_the_data(empty_database: Database, folder: Pa
 
 def test_an_edited_statement_is_refused_and_nothing_is_applied(fresh: Database, folder: Path) -> None:  # noqa: F811
     edited = folder / "0050_create_tiering_absence.sql"
-    edited.write_text(edited.read_text(encoding="utf-8").replace("reason TEXT", "reason BIGINT"), encoding="utf-8")
+    edited.write_text(
+        edited.read_text(encoding="utf-8").replace("reason TEXT", "reason BIGINT"), encoding="utf-8"
+    )
     (folder / "9999_more.sql").write_text("CREATE TABLE tiering.more (id TEXT)\n", encoding="utf-8")
     before = contents(fresh, "tiering")
     with pytest.raises(TieringError, match=r"0050_create_tiering_absence\.sql was edited .*next number"):

@@ -56,7 +56,10 @@ def test_every_dag_run_succeeds(states: tuple[Path, list[str]]) -> None:
 
 def test_every_row_of_the_slice_is_loaded_and_none_refused(warehouse) -> None:
     found = dict(
-        rows(warehouse, "SELECT entity, SUM(loaded_rows) FROM tiering.batch WHERE entity IN ('sales', 'payments') GROUP BY entity")
+        rows(
+            warehouse,
+            "SELECT entity, SUM(loaded_rows) FROM tiering.batch WHERE entity IN ('sales', 'payments') GROUP BY entity",
+        )
     )
     assert sum(int(number) for number in found.values()) == 3240
     assert rows(warehouse, "SELECT COUNT(*) FROM tiering.quarantine") == [(0,)]
@@ -77,12 +80,19 @@ def test_the_balance_at_the_end_is_the_published_one(warehouse) -> None:
 
 
 def test_every_policy_publishes_every_day_once(warehouse) -> None:
-    found = rows(warehouse, "SELECT policy_id, COUNT(*) FROM tiering.run WHERE status = 'published' GROUP BY policy_id")
+    found = rows(
+        warehouse, "SELECT policy_id, COUNT(*) FROM tiering.run WHERE status = 'published' GROUP BY policy_id"
+    )
     assert dict(found) == {"rfm_555": 17, "pyramid": 17, "collection_classes": 2}
 
 
 def test_the_pyramid_of_26_accounts_has_no_first_class_and_one_of_the_second(warehouse) -> None:
-    found = dict(rows(warehouse, "SELECT tier, COUNT(*) FROM tiering.customer_tier WHERE policy_id = 'pyramid' GROUP BY tier"))
+    found = dict(
+        rows(
+            warehouse,
+            "SELECT tier, COUNT(*) FROM tiering.customer_tier WHERE policy_id = 'pyramid' GROUP BY tier",
+        )
+    )
     assert found == {"gold": 1, "iron": 4, "lead": 21}
 
 
@@ -95,8 +105,12 @@ def test_a_day_run_again_changes_nothing_and_sends_nothing(states: tuple[Path, l
     policies = read_policies(wwi.ROOT / "policies")
     before = rows(warehouse, "SELECT * FROM tiering.tier_change ORDER BY ALL")
     for policy_id, as_of in (("rfm_555", date(2015, 12, 31)), ("collection_classes", date(2014, 12, 31))):
-        staged = jobs.decide(warehouse, policies[policy_id], jobs.measure(warehouse, policies, policy_id, as_of))
+        staged = jobs.decide(
+            warehouse, policies[policy_id], jobs.measure(warehouse, policies, policy_id, as_of)
+        )
         assert jobs.publish(warehouse, policies[policy_id], staged)["status"] == "noop"
-    here = read_settings({"TIERING_FALLBACK_MANAGER": "sales.desk@wwi.example", "TIERING_MAIL_DIR": str(states[0] / "again")})
+    here = read_settings(
+        {"TIERING_FALLBACK_MANAGER": "sales.desk@wwi.example", "TIERING_MAIL_DIR": str(states[0] / "again")}
+    )
     assert jobs.write_reports(warehouse, here)["mails"] == 0
     assert rows(warehouse, "SELECT * FROM tiering.tier_change ORDER BY ALL") == before

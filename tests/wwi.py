@@ -38,7 +38,10 @@ TABLES = {
         "tax_amount DECIMAL(18, 2), transaction_amount DECIMAL(18, 2), outstanding_balance DECIMAL(18, 2), "
         "finalization_date DATE, is_finalized BOOLEAN",
     ),
-    "orders": ("orders.csv", "order_id INTEGER, customer_id INTEGER, salesperson_id INTEGER, order_date DATE"),
+    "orders": (
+        "orders.csv",
+        "order_id INTEGER, customer_id INTEGER, salesperson_id INTEGER, order_date DATE",
+    ),
     "salespeople": ("salespeople.csv", "person_id INTEGER, full_name VARCHAR"),
 }
 
@@ -60,7 +63,9 @@ def prepare(folder: Path) -> None:
     load_source(folder / "source.duckdb")
     os.environ.update(
         {
-            "AIRFLOW_CONN_TIERING_SOURCE": airflow_case.connection(conn_type="duckdb", host=str(folder / "source.duckdb")),
+            "AIRFLOW_CONN_TIERING_SOURCE": airflow_case.connection(
+                conn_type="duckdb", host=str(folder / "source.duckdb")
+            ),
             "AIRFLOW_CONN_TIERING_WAREHOUSE": airflow_case.connection(
                 conn_type="duckdb", host=str(folder / "warehouse.duckdb")
             ),
@@ -81,7 +86,12 @@ def run_job(batch: tuple[date, date]) -> list[str]:
     runs = [airflow_case.run_dag("customer_facts", batch_start=start.isoformat(), batch_end=end.isoformat())]
     days = [
         *[("tier__collection_classes", day) for day in YEAR_ENDS if start <= day < end],
-        *[(dag, day) for day in MONTH_ENDS if start <= day < end for dag in ("tier__rfm_555", "tier__pyramid")],
+        *[
+            (dag, day)
+            for day in MONTH_ENDS
+            if start <= day < end
+            for dag in ("tier__rfm_555", "tier__pyramid")
+        ],
     ]
     for dag, day in days:
         runs.append(airflow_case.run_dag(dag, as_of=day.isoformat()))
@@ -129,13 +139,19 @@ def main() -> int:
         states = run_job(batch)
         as_of = date.fromordinal(batch[1].toordinal() - 1)
         receivables, payments, balance = balance_on(warehouse, as_of)
-        console.print(f"\n[bold]{as_of}[/]: {len(states)} DAG runs, {states.count('success')} succeeded, {time.perf_counter() - began:.1f} s")
+        console.print(
+            f"\n[bold]{as_of}[/]: {len(states)} DAG runs, {states.count('success')} succeeded, {time.perf_counter() - began:.1f} s"
+        )
         print_loads(console, warehouse)
-        console.print(f"receivables {receivables:,.2f} − payments {payments:,.2f} = balance {balance:,.2f} USD")
+        console.print(
+            f"receivables {receivables:,.2f} − payments {payments:,.2f} = balance {balance:,.2f} USD"
+        )
         print_tiers(console, warehouse, policies, {as_of, *[day for day in YEAR_ENDS if day <= as_of]})
         if set(states) != {"success"}:
             return 1
-    console.print(f"Done in {time.perf_counter() - start:.1f} s; everything is in {folder.name} below the temporary folder.")
+    console.print(
+        f"Done in {time.perf_counter() - start:.1f} s; everything is in {folder.name} below the temporary folder."
+    )
     return 0
 
 

@@ -29,7 +29,11 @@ class AskIfNeeded(HITLOperator):
         if not self.staged["review"]["requests"]:
             return None
         if self.demo_approver:
-            return {"chosen_options": [APPROVE], "params_input": {"comment": "demo"}, "responded_by_user": {"name": self.demo_approver}}
+            return {
+                "chosen_options": [APPROVE],
+                "params_input": {"comment": "demo"},
+                "responded_by_user": {"name": self.demo_approver},
+            }
         return super().execute(context)
 
 

@@ -53,9 +53,18 @@ def check_installation(console: Console, as_of: str | None, policy_id: str | Non
     step("warehouse", lambda: _check_warehouse())
     step("mail", lambda: _check_mail(here))
     if as_of is not None:
-        chosen = [policies[policy_id]] if policy_id in policies else list(policies.values()) if not policy_id else []
+        chosen = (
+            [policies[policy_id]]
+            if policy_id in policies
+            else list(policies.values())
+            if not policy_id
+            else []
+        )
         if not chosen:
-            step("as_of", lambda: _refuse(f"there is no policy {policy_id}; known: {', '.join(sorted(policies))}"))
+            step(
+                "as_of",
+                lambda: _refuse(f"there is no policy {policy_id}; known: {', '.join(sorted(policies))}"),
+            )
         for policy in chosen:
             step(f"as_of {policy.id}", lambda policy=policy: _check_as_of(here, policy, as_of))  # type: ignore[misc]
     return 1 if wrong else 0
@@ -114,7 +123,9 @@ def _check_mail(here: Settings) -> str:
             if server.user:
                 client.login(server.user, server.password or "")
     except smtplib.SMTPAuthenticationError as error:
-        raise TieringError(f"{SMTP}: {server.host}:{server.port} refuses the login ({error.smtp_code}); correct it") from None
+        raise TieringError(
+            f"{SMTP}: {server.host}:{server.port} refuses the login ({error.smtp_code}); correct it"
+        ) from None
     except (OSError, smtplib.SMTPException) as error:
         raise TieringError(
             f"{SMTP}: {server.host}:{server.port} cannot be used ({type(error).__name__}); correct the connection"

@@ -49,7 +49,9 @@ def database_of(conn_id: str) -> Database:
     """
     connection = find_connection(conn_id)
     if connection is None:
-        raise TieringError(f"{conn_id}: there is no such Airflow connection; add it (conn_type duckdb or postgres)")
+        raise TieringError(
+            f"{conn_id}: there is no such Airflow connection; add it (conn_type duckdb or postgres)"
+        )
     kind = connection.conn_type
     if kind == "duckdb":
         path = connection.host or connection.schema or ""

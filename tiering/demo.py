@@ -45,7 +45,9 @@ class _Progress:
         yield
         took = time.perf_counter() - started
         self.seconds[kind] = self.seconds.get(kind, 0) + took
-        self.console.print(f"  [dim]{time.perf_counter() - self.start:5.1f} s[/]  {text}  [dim]({took:.1f} s)[/]")
+        self.console.print(
+            f"  [dim]{time.perf_counter() - self.start:5.1f} s[/]  {text}  [dim]({took:.1f} s)[/]"
+        )
 
 
 def demo_settings(folder: Path) -> Settings:
@@ -88,7 +90,9 @@ def run_demo(folder: Path, customers: int, seed: int, console: Console) -> None:
     with progress.step("start-up", "libraries imported (Great Expectations is most of it)"):
         logging.getLogger("great_expectations").setLevel(logging.ERROR)
         import great_expectations  # noqa: F401
-    source, warehouse = (Database("duckdb", path=str(folder / name)) for name in ("company.duckdb", "warehouse.duckdb"))
+    source, warehouse = (
+        Database("duckdb", path=str(folder / name)) for name in ("company.duckdb", "warehouse.duckdb")
+    )
     here = demo_settings(folder)
     policies = read_policies(here.policies)
     with progress.step("company", f"a company of {customers} customers generated: company.duckdb"):
@@ -105,10 +109,17 @@ def run_demo(folder: Path, customers: int, seed: int, console: Console) -> None:
         days = [(name, month) for name in sorted(policies) if policies[name].as_of == "previous_month_end"]
         if month == MONTHS[0]:
             days = [(name, EARLIER) for name, _ in days] + days
-            days += [(name, year) for name in sorted(policies) if policies[name].as_of == "previous_year_end" for year in YEARS]
+            days += [
+                (name, year)
+                for name in sorted(policies)
+                if policies[name].as_of == "previous_year_end"
+                for year in YEARS
+            ]
         for policy_id, as_of in days:
             with progress.step("job", f"{policy_id} as of {as_of}: measured, decided, published"):
-                staged = jobs.decide(warehouse, policies[policy_id], jobs.measure(warehouse, policies, policy_id, as_of))
+                staged = jobs.decide(
+                    warehouse, policies[policy_id], jobs.measure(warehouse, policies, policy_id, as_of)
+                )
                 if jobs.needs_answer(staged):
                     jobs.answer(warehouse, staged, APPROVER, approved=True, comment="demo")
                 jobs.publish(warehouse, policies[policy_id], staged)
@@ -128,9 +139,15 @@ def _print_end(console: Console, folder: Path, warehouse: Database, progress: _P
     whole = time.perf_counter() - progress.start
     job = progress.seconds["job"]
     shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
-    console.print(f"[bold]Done in {whole:.1f} s[/], of which the job itself took {job:.1f} s ({job / whole:.0%}).")
+    console.print(
+        f"[bold]Done in {whole:.1f} s[/], of which the job itself took {job:.1f} s ({job / whole:.0%})."
+    )
     console.print("Where to look:")
     console.print(f"  {shown}/warehouse.duckdb   the tables (schema tiering; every column has a comment)")
-    console.print(f"  {shown}/mail/              {sum(mails_by_status(warehouse).values())} mails: open an .html file in a browser")
+    console.print(
+        f"  {shown}/mail/              {sum(mails_by_status(warehouse).values())} mails: open an .html file in a browser"
+    )
     console.print(f"  {shown}/data_docs/index.html   what Great Expectations found")
-    console.print("Approvals that the policies ask for were answered by the recorded demo approver (tiering.approval).")
+    console.print(
+        "Approvals that the policies ask for were answered by the recorded demo approver (tiering.approval)."
+    )

@@ -104,7 +104,13 @@ def load(warehouse: Database, batch: Batch) -> dict[str, int]:
 
 
 def choose_as_of(
-    policy: Policy, *, given: str | None, run_day: date | None, is_scheduled: bool, through: date | None, today: date
+    policy: Policy,
+    *,
+    given: str | None,
+    run_day: date | None,
+    is_scheduled: bool,
+    through: date | None,
+    today: date,
 ) -> date:
     """Return the day a run looks at.
 
@@ -126,7 +132,9 @@ def choose_as_of(
     return latest_on_calendar(policy.as_of, min(through, today))
 
 
-def measure(warehouse: Database, policies: Mapping[str, Policy], policy_id: str, as_of: date) -> dict[str, Any]:
+def measure(
+    warehouse: Database, policies: Mapping[str, Policy], policy_id: str, as_of: date
+) -> dict[str, Any]:
     """Take the measures that this policy and the others of its grain need as of a day; return where they are."""
     from sql.measure import take_measures
 
@@ -157,7 +165,10 @@ def decide(
     if this.is_noop:
         return {"run": plain, "review": {"counts": {}, "requests": [], "asked_of": [], "is_held": False}}
     review = asdict(review_run(warehouse, policy, this))
-    return {"run": plain, "review": {**review, "requests": list(review["requests"]), "asked_of": list(review["asked_of"])}}
+    return {
+        "run": plain,
+        "review": {**review, "requests": list(review["requests"]), "asked_of": list(review["asked_of"])},
+    }
 
 
 def _run_of(staged: Mapping[str, Any]) -> Any:
@@ -178,7 +189,9 @@ def needs_answer(staged: Mapping[str, Any]) -> bool:
     return bool(staged["review"]["requests"])
 
 
-def answer(warehouse: Database, staged: Mapping[str, Any], answered_by: str, *, approved: bool, comment: str = "") -> None:
+def answer(
+    warehouse: Database, staged: Mapping[str, Any], answered_by: str, *, approved: bool, comment: str = ""
+) -> None:
     """Record the answer to the requests of a run."""
     from sql.publish import answer_requests
 

@@ -94,8 +94,10 @@ def alert_engineers(context: Any) -> None:
     here = settings()
     task = context["task_instance"]
     error = str(context.get("exception") or "").splitlines()
-    first = error[0][:300] if error and isinstance(context.get("exception"), Exception) and _is_ours(context) else (
-        f"{type(context.get('exception')).__name__}; see the task's log"
+    first = (
+        error[0][:300]
+        if error and isinstance(context.get("exception"), Exception) and _is_ours(context)
+        else (f"{type(context.get('exception')).__name__}; see the task's log")
     )
     lines = [
         f"Task {task.task_id} of {task.dag_id} failed.",
@@ -104,13 +106,19 @@ def alert_engineers(context: Any) -> None:
         "Nothing was published by this run; the last publication stays. The run-book is the DAG's documentation.",
     ]
     address = here.alert_email or f"nobody@{here.domain}"
-    identity = message_id("alert", task.dag_id, task.run_id, task.task_id, str(task.try_number), domain=here.domain)
+    identity = message_id(
+        "alert", task.dag_id, task.run_id, task.task_id, str(task.try_number), domain=here.domain
+    )
     text = "\n".join(lines)
     from html import escape
 
     page = "".join(f"<p>{escape(line)}</p>" for line in lines)
     message = build_message(
-        RenderedDigest(subject=f"Failed: {task.dag_id}.{task.task_id}", html=f"<html><body>{page}</body></html>", text=text),
+        RenderedDigest(
+            subject=f"Failed: {task.dag_id}.{task.task_id}",
+            html=f"<html><body>{page}</body></html>",
+            text=text,
+        ),
         sender=here.sender or f"tiering@{here.domain}",
         recipient=address,
         recipient_name="",
@@ -122,7 +130,9 @@ def alert_engineers(context: Any) -> None:
     try:
         server = mail_server_of()
         if server is not None and here.alert_email:
-            for _, outcome in deliver(server, [(identity, f"tiering@{here.domain}", address, bytes(message))]):
+            for _, outcome in deliver(
+                server, [(identity, f"tiering@{here.domain}", address, bytes(message))]
+            ):
                 log.warning("alert to the engineers: %s %s", outcome.status, outcome.reply)
             return
     except (MailServerError, TieringError) as trouble:
@@ -132,7 +142,11 @@ def alert_engineers(context: Any) -> None:
 
 def _is_ours(context: Any) -> bool:
     """Whether the error is one of ours, whose text is known to hold no customer data."""
-    return type(context.get("exception")).__name__ in ("AirflowFailException", "TieringError", "ValidationFailed")
+    return type(context.get("exception")).__name__ in (
+        "AirflowFailException",
+        "TieringError",
+        "ValidationFailed",
+    )
 
 
 def default_args() -> dict[str, Any]:

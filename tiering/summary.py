@@ -15,7 +15,9 @@ from sql.statements import run
 from transforms.policy import Policy
 
 
-def print_tiers(console: Console, warehouse: Database, policies: Mapping[str, Policy], days: set[date] | None = None) -> None:
+def print_tiers(
+    console: Console, warehouse: Database, policies: Mapping[str, Policy], days: set[date] | None = None
+) -> None:
     """Print customers per tier and movers, for every policy and published day (or those `days`)."""
     with connected(warehouse, "tiering_warehouse") as connection:
         moves = run(connection, "warehouse/read_direction_counts.sql").all()
@@ -62,7 +64,9 @@ def print_loads(console: Console, warehouse: Database) -> None:
     for name in ("extracted", "loaded", "quarantined"):
         table.add_column(name, justify="right")
     for row in rows:
-        table.add_row(row.entity, *[f"{int(n):,}" for n in (row.extracted_rows, row.loaded_rows, row.quarantined_rows)])
+        table.add_row(
+            row.entity, *[f"{int(n):,}" for n in (row.extracted_rows, row.loaded_rows, row.quarantined_rows)]
+        )
     console.print(table)
 
 

@@ -40,7 +40,10 @@ class Table:
 def read_tables() -> dict[str, Table]:
     """Return every table of the schema statements by qualified name, columns in their order."""
     tables: dict[str, Table] = {}
-    for statement in [render("warehouse/create_schema_upgrade.sql"), *(upgrade.text for upgrade in read_upgrades())]:
+    for statement in [
+        render("warehouse/create_schema_upgrade.sql"),
+        *(upgrade.text for upgrade in read_upgrades()),
+    ]:
         comments = comments_of(statement)
         described = {name: comment for kind, name, comment in comments if kind == "COLUMN"}
         for name in (name for kind, name, _ in comments if kind == "TABLE"):

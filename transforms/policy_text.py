@@ -17,8 +17,8 @@ MAXIMUM_DIGITS = 38
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+")
 _AMBIGUOUS = re.compile(
-    r"[-+]?0[0-9]+|0[xob][0-9a-fA-F]+|[-+]?[0-9]+(:[0-9]+)+|[-+]?[0-9][0-9_]*_[0-9_.]*|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
-    r"|[-+]?[0-9.]+[eE][-+]?[0-9]+|\+[0-9.]+|-?\.[0-9]+|[0-9]+\."
+    r"[-+]?0[0-9]+|0[xob][0-9a-fA-F]+|[-+]?[0-9]+(:[0-9]+)+|[-+]?[0-9][0-9_]*_[0-9_.]*"
+    r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)|[-+]?[0-9.]+[eE][-+]?[0-9]+|\+[0-9.]+|-?\.[0-9]+|[0-9]+\."
 )
 _BOOLEAN_WORDS = {"yes", "no", "on", "off", "y", "n"}
 
@@ -40,21 +40,25 @@ class PolicyText:
         if len(text.encode(errors="replace")) > MAXIMUM_BYTES:
             raise TieringError(f"{name}: larger than {MAXIMUM_BYTES} bytes; a policy is a page, not a book")
         try:
+            self._check_events(text)  # before anything is composed: the C loader composes on the C stack
             documents = list(yaml.compose_all(text, Loader=_LOADER))
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             place = f"{name}:{mark.line + 1}" if mark else name
             raise TieringError(f"{place}: {error.problem or 'this is no YAML'}; correct the text") from None
-        except (yaml.YAMLError, RecursionError):
+        except (yaml.YAMLError, UnicodeError, RecursionError):
             raise TieringError(f"{name}: this is no YAML; correct the text") from None
         if len(documents) != 1 or not isinstance(documents[0], yaml.MappingNode):
             raise TieringError(f"{name}:1: a policy is one mapping of keys to values")
-        self._check_events(text)
         self.data: dict[str, Any] = self._read(documents[0], ())
 
     def _check_events(self, text: str) -> None:
+        depth = 0
         for event in yaml.parse(text, Loader=_LOADER):
             line = event.start_mark.line + 1
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAXIMUM_DEPTH:
+                raise self.error_at(line, "nested too deeply")
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
                 raise self.error_at(line, "anchors and aliases are not allowed; write it out")
             if getattr(event, "tag", None):
@@ -73,8 +77,6 @@ class PolicyText:
     def _read(self, node: yaml.Node, path: Path) -> Any:
         line = node.start_mark.line + 1
         self.lines.setdefault(path, line)
-        if len(path) > MAXIMUM_DEPTH:
-            raise self.error_at(line, "nested too deeply")
         if isinstance(node, yaml.MappingNode):
             found: dict[str, Any] = {}
             for key_node, value_node in node.value:

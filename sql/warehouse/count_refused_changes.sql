@@ -1,8 +1,9 @@
--- Refusals that differ from those standing for the same interval: one row.
+-- Refusals that differ from those standing for the same interval, or the same entity where it is read whole: one row.
 WITH standing AS (
   SELECT entity, position, rule
   FROM tiering.quarantine
-  WHERE batch_id = :batch_id AND superseded_in IS NULL
+  WHERE superseded_in IS NULL
+    AND (batch_id = :batch_id{% if whole %} OR entity IN ('{{ whole | join("', '") }}'){% endif %})
 )
 SELECT
   (

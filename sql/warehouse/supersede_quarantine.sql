@@ -1,4 +1,5 @@
--- Ends the refusals of an interval that is loaded again.
+-- Ends the refusals of what is loaded again: the same interval, or an entity that is read whole.
 UPDATE tiering.quarantine
 SET superseded_in = :batch_no
-WHERE batch_id = :batch_id AND superseded_in IS NULL
+WHERE superseded_in IS NULL
+  AND (batch_id = :batch_id{% if whole %} OR entity IN ('{{ whole | join("', '") }}'){% endif %})

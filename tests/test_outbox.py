@@ -1,0 +1,243 @@
+"""The outbox: every manager is told once, about customers of their own, whatever the mail server does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from email import message_from_string
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from companies import (  # noqa: F401 - fixtures
+    Warehouses,
+    demo_policies,
+    loaded,
+    publish,
+    query,
+    warehouses,
+)
+from conftest import free_port
+
+from reports.mail import MailServerError, SmtpServer
+from sql.connect import Database
+from sql.outbox import Written, send_outbox, write_digests
+
+FALLBACK = "desk@tiering.example"
+FIRST, SECOND = date(2025, 12, 31), date(2026, 1, 31)
+
+
+def write(warehouse: Database, fallback: str = FALLBACK) -> Written:
+    return write_digests(warehouse, currency="CNY", domain="tiering.example", sender="", fallback_address=fallback)
+
+
+def mails(warehouse: Database) -> list[dict[str, Any]]:
+    names = ("message_id", "account_manager_id", "recipient", "status", "attempts", "error", "subject", "message", "as_of")
+    rows = query(warehouse, f"SELECT {', '.join(names)} FROM tiering.email_outbox ORDER BY message_id")
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def text_of(mail: dict[str, Any]) -> str:
+    part = message_from_string(mail["message"]).get_payload()[0]
+    return part.get_payload(decode=True).decode()
+
+
+@pytest.fixture
+def moved(loaded: Database) -> Database:  # noqa: F811
+    """Two published days of rfm_555, the first one reported."""
+    policies = demo_policies()
+    publish(loaded, policies, "rfm_555", FIRST)
+    write(loaded)
+    query(loaded, "DELETE FROM tiering.email_outbox")
+    publish(loaded, policies, "rfm_555", SECOND)
+    return loaded
+
+
+def test_every_mover_is_in_exactly_one_mail_the_one_of_its_manager(moved: Database) -> None:
+    write(moved)
+    texts = {mail["account_manager_id"]: text_of(mail) for mail in mails(moved)}
+    addresses = dict(query(moved, "SELECT account_manager_id, email FROM facts.account_managers WHERE superseded_in IS NULL"))
+    movers = query(
+        moved,
+        "SELECT customer_id, account_manager_id FROM tiering.tier_change WHERE as_of = :day AND direction IN ('up', 'down')",
+        day=SECOND,
+    )
+    assert len(movers) > 20
+    for customer_id, manager in movers:
+        owner = manager if addresses.get(manager) else None
+        assert [name for name, text in texts.items() if customer_id in text] == [owner]
+
+
+def test_customers_without_a_reachable_manager_go_to_the_fallback_and_are_counted(moved: Database) -> None:
+    write(moved)
+    fallback = [mail for mail in mails(moved) if mail["account_manager_id"] is None]
+    assert [mail["recipient"] for mail in fallback] == [FALLBACK]
+    unreachable = query(
+        moved,
+        "SELECT COUNT(*) FROM tiering.decision AS decision "
+        "LEFT JOIN facts.account_managers AS manager ON manager.account_manager_id = decision.account_manager_id "
+        "AND manager.superseded_in IS NULL WHERE decision.as_of = :day AND manager.email IS NULL",
+        day=SECOND,
+    )[0][0]
+    assert unreachable > 0
+    assert str(unreachable) in text_of(fallback[0])
+
+
+def test_writing_again_writes_nothing(moved: Database) -> None:
+    assert write(moved).mails > 0
+    before = mails(moved)
+    assert write(moved) == Written(None, 0, 0, 0)
+    assert mails(moved) == before
+
+
+def test_a_day_published_later_for_the_past_sends_nothing(moved: Database) -> None:
+    write(moved)
+    before = mails(moved)
+    publish(moved, demo_policies(), "rfm_555", date(2025, 11, 30))
+    assert write(moved).mails == 0
+    assert mails(moved) == before
+
+
+def test_without_a_fallback_the_mail_is_dead_and_says_why(moved: Database) -> None:
+    assert write(moved, fallback="").without_address == 1
+    dead = [mail for mail in mails(moved) if mail["status"] == "dead"]
+    assert len(dead) == 1
+    assert "TIERING_FALLBACK_MANAGER" in dead[0]["error"]
+
+
+def test_no_customer_is_in_any_header(moved: Database) -> None:
+    write(moved)
+    names = {name for (name,) in query(moved, "SELECT name FROM facts.customers")}
+    ids = {customer_id for (customer_id,) in query(moved, "SELECT customer_id FROM facts.customers")}
+    for mail in mails(moved):
+        headers = " ".join(value for _, value in message_from_string(mail["message"]).items())
+        assert not [name for name in names if name in headers]
+        assert not [identity for identity in ids if f" {identity} " in headers]
+
+
+def test_a_hostile_name_is_harmless_in_the_page(moved: Database) -> None:
+    hostile = "<script>alert(1)</script>=?UTF-8?Q?=0D=0AReply-To:_x@evil?="
+    customer = query(moved, "SELECT MIN(customer_id) FROM tiering.tier_change WHERE direction = 'up' AND as_of = :d", d=SECOND)
+    query(moved, "UPDATE facts.customers SET name = :name WHERE customer_id = :id", name=hostile, id=customer[0][0])
+    write(moved)
+    pages = [
+        message_from_string(mail["message"]).get_payload()[1].get_payload(decode=True).decode() for mail in mails(moved)
+    ]
+    assert any("&lt;script&gt;" in page for page in pages)
+    assert not any("<script" in page for page in pages)
+    assert all("evil" not in str(message_from_string(mail["message"]).items()) for mail in mails(moved))
+
+
+@dataclass
+class Server:
+    """A mail server that answers as scripted per recipient, and keeps what it accepted."""
+
+    answers: dict[str, list[str]] = field(default_factory=dict)
+    accepted: list[str] = field(default_factory=list)
+    tried: list[str] = field(default_factory=list)
+
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
+        self.tried.append(address)
+        answers = self.answers.get(address)
+        answer = answers.pop(0) if answers else "250 fine"
+        if answer.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return answer
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        self.accepted += envelope.rcpt_tos
+        return "250 kept"
+
+
+@pytest.fixture
+def smtp() -> Iterator[tuple[Server, SmtpServer]]:
+    scripted = Server()
+    controller = Controller(scripted, hostname="127.0.0.1", port=free_port())
+    controller.start()
+    yield scripted, SmtpServer("127.0.0.1", controller.port, security="none")
+    controller.stop()
+
+
+def test_one_refused_recipient_is_dead_with_the_answer_and_the_others_are_served(moved, smtp, tmp_path) -> None:
+    scripted, server = smtp
+    write(moved)
+    refused = sorted(mail["recipient"] for mail in mails(moved))[0]
+    scripted.answers[refused] = ["550 no such user"]
+    counts = send_outbox(moved, server, tmp_path).counts
+    assert counts == {"dead": 1, "sent": len(mails(moved)) - 1}
+    assert sorted(scripted.accepted) == sorted(m["recipient"] for m in mails(moved) if m["recipient"] != refused)
+    dead = next(mail for mail in mails(moved) if mail["status"] == "dead")
+    assert (dead["recipient"], dead["attempts"]) == (refused, 1)
+    assert "550" in dead["error"]
+
+
+def test_a_greylisted_mail_is_tried_again_and_nobody_is_told_twice(moved, smtp, tmp_path) -> None:
+    scripted, server = smtp
+    write(moved)
+    later = sorted(mail["recipient"] for mail in mails(moved))[0]
+    scripted.answers[later] = ["451 come back"]
+    assert send_outbox(moved, server, tmp_path).counts["pending"] == 1
+    assert send_outbox(moved, server, tmp_path).counts == {"sent": 1}
+    assert send_outbox(moved, server, tmp_path).counts == {}
+    assert sorted(scripted.accepted) == sorted(mail["recipient"] for mail in mails(moved))
+
+
+def test_a_server_that_is_not_there_leaves_everything_pending(moved, tmp_path) -> None:
+    write(moved)
+    with pytest.raises(MailServerError):
+        send_outbox(moved, SmtpServer("127.0.0.1", free_port(), security="none"), tmp_path)
+    assert {mail["status"] for mail in mails(moved)} == {"pending"}
+
+
+def test_without_a_server_each_mail_is_two_files(moved, tmp_path) -> None:
+    write(moved)
+    assert send_outbox(moved, None, tmp_path).counts == {"filed": len(mails(moved))}
+    assert len(list(tmp_path.glob("*.eml"))) == len(list(tmp_path.glob("*.html"))) == len(mails(moved))
+    assert all(path.name.startswith(SECOND.isoformat()) for path in tmp_path.iterdir())
+
+
+def test_the_numbers_in_a_mail_are_the_published_ones(moved: Database) -> None:
+    write(moved)
+    manager = query(
+        moved,
+        "SELECT account_manager_id FROM tiering.email_outbox WHERE account_manager_id IS NOT NULL ORDER BY 1 LIMIT 1",
+    )[0][0]
+    mail = next(mail for mail in mails(moved) if mail["account_manager_id"] == manager)
+    counted = dict(
+        query(
+            moved,
+            "SELECT direction, COUNT(*) FROM tiering.tier_change "
+            "WHERE as_of = :day AND account_manager_id = :manager AND superseded_at IS NULL GROUP BY direction",
+            day=SECOND,
+            manager=manager,
+        )
+    )
+    up, down = counted.get("up", 0), counted.get("down", 0)
+    from email.header import decode_header, make_header
+
+    subject = str(make_header(decode_header(mail["subject"])))
+    assert f"升 {up}" in subject or f"{up} up" in subject
+    assert f"降 {down}" in subject or f"{down} down" in subject
+
+
+def test_the_drivers_in_a_mail_are_those_of_the_change_row(moved: Database) -> None:
+    write(moved)
+    texts = {mail["account_manager_id"]: text_of(mail) for mail in mails(moved)}
+    rows = query(
+        moved,
+        "SELECT customer_id, account_manager_id, drivers FROM tiering.tier_change "
+        "WHERE as_of = :day AND direction = 'down' AND superseded_at IS NULL",
+        day=SECOND,
+    )
+    days = [
+        (customer, manager, driver)
+        for customer, manager, drivers in rows
+        for driver in json.loads(drivers)
+        if driver["indicator"] == "recency_days" and manager in texts
+    ]
+    assert days
+    for _, manager, driver in days:
+        assert driver["before"] in texts[manager]
+        assert driver["after"] in texts[manager]

@@ -1,0 +1,230 @@
+"""Bad set-up: one clear line that names the place, a non-zero exit, nothing written, no secret said."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import airflow_case
+import pytest
+from conftest import ROOT, create_database, free_port
+
+from tiering.cli import main
+from tiering.settings import read_settings
+
+pytestmark = pytest.mark.airflow
+
+PASSWORD = "s3cret/of:us@all"
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tiering.demo import make_company
+
+    path = tmp_path_factory.mktemp("setup") / "company.duckdb"
+    make_company(path, 100, 7)
+    return path
+
+
+@pytest.fixture
+def installation(company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A sound installation: the demo's SELECTs and policies in folders of its own, and connections."""
+    airflow_case.prepare_environment()
+    for name in [name for name in os.environ if name.startswith(("TIERING_", "AIRFLOW_CONN_"))]:
+        monkeypatch.delenv(name)
+    shutil.copytree(ROOT / "sql" / "sources" / "demo", tmp_path / "erp")
+    shutil.copytree(ROOT / "policies", tmp_path / "rules")
+    for name, value in {
+        "TIERING_SOURCE": str(tmp_path / "erp"),
+        "TIERING_POLICIES": str(tmp_path / "rules"),
+        "TIERING_MAIL_DIR": str(tmp_path / "mail"),
+        "AIRFLOW_CONN_TIERING_SOURCE": airflow_case.connection(conn_type="duckdb", host=str(company)),
+        "AIRFLOW_CONN_TIERING_WAREHOUSE": airflow_case.connection(
+            conn_type="duckdb", host=str(tmp_path / "warehouse.duckdb")
+        ),
+    }.items():
+        monkeypatch.setenv(name, value)
+    return tmp_path
+
+
+def check(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, list[str]]:
+    """Run `tiering check` and return its exit code and the lines that say what is wrong."""
+    capsys.readouterr()
+    code = main(["check", *arguments])
+    out, err = capsys.readouterr()
+    assert PASSWORD not in out + err
+    return code, [line for line in (out + err).splitlines() if line.startswith(("wrong", "tiering:"))]
+
+
+def test_a_sound_installation_passes(installation: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(capsys) == (0, [])
+
+
+def test_an_unknown_source_folder(installation, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("TIERING_SOURCE", "dmeo")
+    code, lines = check(capsys)
+    assert code == 1
+    assert len(lines) == 1
+    assert "TIERING_SOURCE: there is no folder 'dmeo'" in lines[0]
+    assert "did you mean demo?" in lines[0]
+
+
+def test_an_unknown_setting(installation, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("TIERING_TIMZONE", "Asia/Shanghai")
+    assert check(capsys)[1] == [
+        "wrong  settings: TIERING_TIMZONE: unknown setting; did you mean TIERING_TIMEZONE?"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("TIERING_REPORTING_CURRENCY", "yuan"),
+        ("TIERING_TIMEZONE", "CET"),
+        ("TIERING_TIMEZONE", "Mars/Olympus"),
+        ("TIERING_POLICIES", "/no/such/folder"),
+        ("TIERING_MAXIMUM_QUARANTINE_SHARE", "101"),
+        ("TIERING_MINIMUM_ROWS", "0"),
+        ("TIERING_FIRST_DAY", "01/02/2024"),
+        ("TIERING_FALLBACK_MANAGER", "a@b.example,c@d.example"),
+        ("TIERING_ALERT_EMAIL", "nobody"),
+    ],
+)
+def test_a_setting_out_of_range_is_named(
+    installation, monkeypatch, capsys, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    code, lines = check(capsys)
+    assert code == 1
+    assert len(lines) == 1
+    assert variable in lines[0]
+
+
+def test_a_missing_required_entity(installation: Path, capsys) -> None:
+    (installation / "erp" / "payments.sql").unlink()
+    assert check(capsys) == (
+        1,
+        ["wrong  source: source erp: the required entity payments is missing; write payments.sql"],
+    )
+
+
+def test_a_missing_required_column_with_the_near_miss(installation: Path, capsys) -> None:
+    path = installation / "erp" / "sales.sql"
+    path.write_text(path.read_text().replace("net_amount", "nett_amount"))
+    code, lines = check(capsys)
+    assert code == 1
+    assert "sales.sql does not return the required column net_amount" in lines[0]
+    assert "it returns nett_amount, rename that AS net_amount" in lines[0]
+
+
+def test_a_policy_that_does_not_parse_is_named_with_its_line(installation: Path, capsys) -> None:
+    path = installation / "rules" / "pyramid.yaml"
+    text = path.read_text().replace("percent: 15}", "percent: 15")
+    path.write_text(text)
+    line = next(number for number, row in enumerate(text.splitlines(), 1) if "percent: 15" in row)
+    code, lines = check(capsys)
+    assert code == 1
+    assert lines[0].startswith("wrong  policies: rules/pyramid.yaml:")
+    assert abs(int(lines[0].split(":")[2]) - line) <= 1
+
+
+def test_a_policy_with_an_unknown_measure(installation: Path, capsys) -> None:
+    path = installation / "rules" / "pyramid.yaml"
+    path.write_text(path.read_text().replace("measure: net_sales", "measure: net_sale"))
+    assert "there is no measure net_sale; did you mean net_sales?" in check(capsys)[1][0]
+
+
+def test_a_missing_connection(installation, monkeypatch, capsys) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_TIERING_SOURCE")
+    airflow_case.bag()
+    code, lines = check(capsys)
+    assert code == 1
+    assert "tiering_source: there is no such Airflow connection" in lines[0]
+
+
+@pytest.mark.postgres
+def test_a_wrong_password_is_never_echoed(installation, monkeypatch, capsys, postgres_server) -> None:
+    database = create_database(postgres_server, "setup")
+    value = airflow_case.connection(
+        conn_type="postgres",
+        host=database.host,
+        port=database.port,
+        schema="setup",
+        login="tiering",
+        password=PASSWORD,
+    )
+    monkeypatch.setenv("AIRFLOW_CONN_TIERING_WAREHOUSE", value)
+    code, lines = check(capsys)
+    assert code == 1
+    assert "refuses the password of user tiering; correct the connection tiering_warehouse" in lines[0]
+
+
+def test_an_unreachable_database(installation, monkeypatch, capsys) -> None:
+    value = airflow_case.connection(
+        conn_type="postgres",
+        host="127.0.0.1",
+        port=free_port(),
+        schema="x",
+        login="tiering",
+        password=PASSWORD,
+    )
+    monkeypatch.setenv("AIRFLOW_CONN_TIERING_SOURCE", value)
+    code, lines = check(capsys)
+    assert code == 1
+    assert "cannot be reached; start the server or correct the connection tiering_source" in lines[0]
+
+
+def test_a_mail_server_that_refuses(installation, monkeypatch, capsys) -> None:
+    value = airflow_case.connection(
+        conn_type="smtp",
+        host="127.0.0.1",
+        port=free_port(),
+        login="u",
+        password=PASSWORD,
+        extra={"security": "none"},
+    )
+    monkeypatch.setenv("AIRFLOW_CONN_TIERING_SMTP", value)
+    code, lines = check(capsys)
+    assert code == 1
+    assert "tiering_smtp: 127.0.0.1:" in lines[0]
+    assert "cannot be used (ConnectionRefusedError); correct the connection" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("as_of", "line"),
+    [
+        ("2999-12-31", "lies in the future"),
+        ("2025-12-31", "no facts were loaded; run customer_facts first"),
+        ("2025-12-30", "is not on the policy's calendar"),
+        ("31.12.2025", "is no date; write it as 2026-03-31"),
+    ],
+)
+def test_a_day_that_cannot_be_measured(installation, capsys, as_of: str, line: str) -> None:
+    from sql.connect import Database
+    from tiering.jobs import prepare_warehouse
+
+    prepare_warehouse(Database("duckdb", path=str(installation / "warehouse.duckdb")))
+    code, lines = check(capsys, "--as-of", as_of, "--policy", "pyramid")
+    assert code == 1
+    assert len(lines) == 1
+    assert line in lines[0]
+
+
+def test_a_folder_with_other_files_is_not_overwritten_by_the_demo(tmp_path: Path, capsys) -> None:
+    (tmp_path / "mine.txt").write_text("keep")
+    assert main(["demo", "--folder", str(tmp_path)]) == 1
+    assert "the folder holds other files" in capsys.readouterr().err
+    assert (tmp_path / "mine.txt").read_text() == "keep"
+
+
+def test_too_small_a_company_is_refused_in_one_line(tmp_path: Path, capsys) -> None:
+    assert main(["demo", "--folder", str(tmp_path / "x"), "--customers", "5"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_settings_have_defaults_that_work() -> None:
+    found = read_settings({})
+    assert found.reporting_currency == "CNY"
+    assert found.source.name == "demo"
