@@ -76,10 +76,11 @@ def customer_facts():
     def validate(days: list[str]) -> list[str]:
         from datetime import date
 
+        from sql.extract import Batch
         from tiering import jobs
         from tiering.connections import WAREHOUSE, database_of
 
-        jobs.validate(database_of(WAREHOUSE), runtime.settings(), jobs.Batch(*map(date.fromisoformat, days)))
+        jobs.validate(database_of(WAREHOUSE), runtime.settings(), Batch(*map(date.fromisoformat, days)))
         return days
 
     @task(outlets=[CUSTOMER_FACTS])
@@ -87,10 +88,11 @@ def customer_facts():
     def load(days: list[str]) -> list[int]:
         from datetime import date
 
+        from sql.extract import Batch
         from tiering import jobs
         from tiering.connections import WAREHOUSE, database_of
 
-        return list(jobs.load(database_of(WAREHOUSE), jobs.Batch(*map(date.fromisoformat, days))).values())
+        return list(jobs.load(database_of(WAREHOUSE), Batch(*map(date.fromisoformat, days))).values())
 
     load(validate(extract()))
 

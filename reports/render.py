@@ -288,4 +288,4 @@ def _tier_label(section: PolicySection, tier: str, language: Language) -> str:
     """The tier's key and, where it says more, its title: "D · Watch list"."""
     key = clean_text(tier, 24)
     title = next((language.title(t.title, tier) for t in section.tiers if t.tier == tier), key)
-    return key if title == key else f"{key} · {title}"
+    return title if title.casefold() == key.casefold() else f"{key} · {title}"

@@ -13,7 +13,10 @@ import duckdb_sqlalchemy
 from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
 
 
-class _BufferedContext(duckdb_sqlalchemy.Dialect.execution_ctx_cls):  # type: ignore[misc]
+_Context: Any = duckdb_sqlalchemy.Dialect.execution_ctx_cls
+
+
+class _BufferedContext(_Context):  # type: ignore[misc]
     def post_exec(self) -> None:
         super().post_exec()
         if not self.isinsert and self.cursor is not None and self.cursor.description:
@@ -22,7 +25,7 @@ class _BufferedContext(duckdb_sqlalchemy.Dialect.execution_ctx_cls):  # type: ig
             )
 
 
-class BufferedDialect(duckdb_sqlalchemy.Dialect):  # type: ignore[misc]
+class BufferedDialect(duckdb_sqlalchemy.Dialect):
     """`duckdb_sqlalchemy.Dialect` whose results survive the end of their connection."""
 
     execution_ctx_cls: Any = _BufferedContext

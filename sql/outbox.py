@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -186,20 +186,20 @@ def _sections_of_run(
         tiers = mix[manager_id]
         sections[manager_id] = PolicySection(
             policy_id=policy.id,
-            title=dict(policy.title),
+            title=_titles(policy.title),
             as_of=row.as_of,
             tiers=tuple(
                 TierCount(
                     tier,
                     policy.rank_of(tier),
-                    dict(policy.tier_titles.get(tier, {})),
+                    _titles(policy.tier_titles.get(tier, {})),
                     tiers[tier][0],
                     None if is_first else tiers[tier][1],
                 )
                 for tier in policy.tiers
             ),
             movers=tuple(movers[manager_id]),
-            actions={tier: dict(text) for tier, text in policy.actions.items()},
+            actions={tier: _titles(text) for tier, text in policy.actions.items()},
         )
     return sections
 
@@ -230,6 +230,10 @@ def _mover(policy: Policy, row: Any) -> Mover:
         drivers=tuple(drivers),
         value=row.value,
     )
+
+
+def _titles(localized: Mapping[Any, str]) -> dict[str, str]:
+    return {str(language): text for language, text in localized.items()}
 
 
 def _plain(text: str | None, unit: str) -> Decimal | str | None:
@@ -265,7 +269,7 @@ def send_outbox(warehouse: Database, server: SmtpServer | None, folder: Path) ->
         for row in pending
     ]
     for identity, outcome in deliver(server, mails):
-        status = outcome.status
+        status: str = outcome.status
         if status == "retry" or status == "uncertain":
             given_up = attempts[identity] + 1 >= MAXIMUM_ATTEMPTS
             status = "dead" if given_up else ("pending" if status == "retry" else "uncertain")

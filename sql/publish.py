@@ -481,7 +481,9 @@ def _changes_of_day(
         connection, "work.moved", pa.table({"customer_id": pa.array(list(moves["customer_id"]), pa.string())})
     )
     key = {"policy_id": policy.id, "as_of": day, "revision": revision}
-    managers = dict(row._tuple() for row in run(connection, "warehouse/read_managers.sql", key))
+    managers: dict[str, str | None] = {
+        row.customer_id: row.account_manager_id for row in run(connection, "warehouse/read_managers.sql", key)
+    }
     before_day = run(
         connection, "warehouse/read_published_day_before.sql", {"policy_id": policy.id, "as_of": day}
     ).first()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Protocol
 
 from sql.connect import Database
@@ -57,6 +58,8 @@ def database_of(conn_id: str) -> Database:
         path = connection.host or connection.schema or ""
         if not path:
             raise TieringError(f"{conn_id}: a duckdb connection needs the path of its file as host")
+        if Path(path).stem in ("landing", "facts", "work", "tiering"):
+            raise TieringError(f"{conn_id}: {Path(path).name} is named as a schema in it; DuckDB cannot tell them apart, rename it")
         return Database("duckdb", path=path)
     if not connection.host:
         raise TieringError(f"{conn_id}: the connection names no host; set it")

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from sql.connect import Database, open_engine
 from sql.errors import TieringError
+from sql.extract import Batch
 from tiering import jobs
 from tiering.settings import ROOT, Settings, source_folder
 from transforms.policy import read_policies
@@ -101,7 +102,7 @@ def run_demo(folder: Path, customers: int, seed: int, console: Console) -> None:
         jobs.prepare_warehouse(warehouse)
     start = FIRST_DAY
     for month in MONTHS:
-        batch = jobs.Batch(start, month + timedelta(days=1))
+        batch = Batch(start, month + timedelta(days=1))
         with progress.step("job", f"facts {batch.start} to {month}: extracted, validated, loaded"):
             jobs.extract(source, warehouse, here, batch)
             jobs.validate(warehouse, here, batch)
