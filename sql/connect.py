@@ -153,7 +153,7 @@ def read_arrow(connection: Connection, sql: str, parameters: dict[str, Any] | No
     if connection.dialect.name == "duckdb":
         compiled = statement.compile(dialect=connection.dialect)
         values = [compiled.params[name] for name in compiled.positiontup or ()]
-        table = _duckdb(connection).execute(str(compiled), values).to_arrow_table()
+        table = _driver(connection).execute(str(compiled), values).to_arrow_table()
     else:
         numbered = re.sub(
             r"%\((\w+)\)s(?:::\w+)?", ":\\1", str(statement.compile(dialect=connection.dialect))
@@ -188,12 +188,12 @@ def write_arrow(connection: Connection, table: str, rows: pa.Table) -> None:
         return
     columns = ", ".join(rows.column_names)
     if connection.dialect.name == "duckdb":
-        raw = _duckdb(connection)
+        raw = _driver(connection)
         raw.register("incoming_rows", rows)
         raw.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM incoming_rows")  # noqa: S608
         raw.unregister("incoming_rows")
         return
-    raw = connection.connection.driver_connection
+    raw = _driver(connection)
     with raw.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT csv)") as copy:
         options = csv.WriteOptions(include_header=False)
         for batch in rows.to_batches(max_chunksize=50_000):
@@ -202,9 +202,9 @@ def write_arrow(connection: Connection, table: str, rows: pa.Table) -> None:
             copy.write(sink.getvalue().to_pybytes())
 
 
-def _duckdb(connection: Connection) -> Any:
-    """Return DuckDB's own connection below SQLAlchemy's: the same transaction, but rows as Arrow."""
-    return connection.connection.driver_connection  # type: ignore[union-attr]
+def _driver(connection: Connection) -> Any:
+    """Return the driver's own connection below SQLAlchemy's: the same transaction, but rows in bulk."""
+    return connection.connection.driver_connection
 
 
 def _adbc(connection: Connection) -> Any:

@@ -304,9 +304,9 @@ def _record_load(
 def facts_through(connection: Connection) -> date | None:
     """Return the last day up to which every required dated entity is covered without a gap; None before any load."""
     reached: dict[str, date] = {}
-    for entity, start, end in run(connection, "warehouse/read_coverage.sql"):
-        if entity not in reached or start <= reached[entity]:
-            reached[entity] = max(end, reached.get(entity, end))
+    for row in run(connection, "warehouse/read_coverage.sql"):
+        if row.entity not in reached or row.batch_start <= reached[row.entity]:
+            reached[row.entity] = max(row.batch_end, reached.get(row.entity, row.batch_end))
     if set(reached) != set(COVERING):
         return None
     return min(reached.values()) - timedelta(days=1)

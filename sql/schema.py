@@ -64,8 +64,8 @@ def without_comments(statement: str) -> str:
     for node in list(tree.find_all(exp.ColumnConstraint)):
         if isinstance(node.kind, exp.CommentColumnConstraint):
             node.pop()
-    for node in list(tree.find_all(exp.SchemaCommentProperty)):
-        node.pop()
+    for comment in list(tree.find_all(exp.SchemaCommentProperty)):
+        comment.pop()
     return tree.sql(dialect="duckdb", comments=False)
 
 

@@ -74,7 +74,7 @@ def run_text(
     parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
 ) -> CursorResult[Any]:
     """Execute one statement written in DuckDB's dialect on whatever engine `connection` talks to."""
-    return connection.execute(text(transpile(sql, dialect_of(connection))), parameters)  # type: ignore[arg-type]
+    return connection.execute(text(transpile(sql, dialect_of(connection))), parameters)
 
 
 def run(

@@ -399,7 +399,7 @@ def rate(currency: str, day: str, value: str) -> Row:
 
 
 class Said:
-    """A source made of rows: tables in schema said, all text, beside the warehouse's own, and SELECTs on them."""
+    """A source made of rows: tables in schema said, all text, beside the warehouse's own; SELECTs on them."""
 
     def __init__(self, database: Database, folder: Path) -> None:
         self.database, self.folder = database, folder

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -11,10 +10,10 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from sqlalchemy import text
-
 from companies import query
 from conftest import free_port
+from sqlalchemy import text
+
 from sql.connect import Database, connected, open_engine, read_arrow, write_arrow
 from sql.errors import TieringError
 
@@ -115,7 +114,8 @@ def test_an_unreadable_duckdb_path_is_one_line(tmp_path: Path, place: object) ->
     path = place(tmp_path)  # type: ignore[operator]
     message = str(_refused(Database("duckdb", path=str(path), password=PASSWORD)))
     assert message == (
-        f"tiering_warehouse: {path} cannot be opened as a DuckDB file; correct the path in the connection tiering_warehouse"
+        f"tiering_warehouse: {path} cannot be opened as a DuckDB file; correct the path in the "
+        "connection tiering_warehouse"
     )
 
 
@@ -171,20 +171,23 @@ def test_a_session_that_hangs_gives_its_locks_back(postgres_server: Database) ->
 
 
 @pytest.fixture
-def table(empty_database: Database) -> Iterator[Database]:
+def table(empty_database: Database) -> Database:
     """A table of every type that rows travel in."""
     query(empty_database, "CREATE SCHEMA work")
     query(
         empty_database,
-        "CREATE TABLE work.travelled (id BIGINT, said TEXT, amount DECIMAL(20, 4), score DECIMAL(38, 18), day DATE, "
+        "CREATE TABLE work.travelled (id BIGINT, said TEXT, amount DECIMAL(20, 4), score "
+        "DECIMAL(38, 18), day DATE, "
         "is_new BOOLEAN, recorded_at TIMESTAMP WITH TIME ZONE)",
     )
-    yield empty_database
+    return empty_database
 
 
 SAID = [
-    None, "", " ", "NULL", "null", "\\N", "a,b", 'say "x"', "'; DROP TABLE work.travelled;--", "two\nlines", "cr\r\nlf",
-    "back\\slash", "tab\there", "远达机电有限公司", "e\u0301 é", "😀", "\u202eabc", "%(x)s :name {{7*7}} $1", "=1+1", "-", "x" * 10_000,
+    None, "", " ", "NULL", "null", "\\N", "a,b", 'say "x"', "'; DROP TABLE work.travelled;--", "two\nlines",
+    "cr\r\nlf",
+    "back\\slash", "tab\there", "远达机电有限公司", "e\u0301 é", "😀", "\u202eabc", "%(x)s :name {{7*7}} $1",
+    "=1+1", "-", "x" * 10_000,
 ]  # fmt: skip
 AMOUNTS = ["9007199254740993.5500", "0.0001", "-0.0100", "1234567890123456.7891", None]
 
@@ -211,7 +214,8 @@ def test_rows_come_back_exactly_as_they_went_in(table: Database) -> None:
         write_arrow(connection, "work.travelled", rows.slice(0, 0))
     with connected(table, "tiering_warehouse") as connection:
         statement = (
-            "SELECT id, said, amount, score, day, is_new FROM work.travelled WHERE id >= :low AND id <= :high "
+            "SELECT id, said, amount, score, day, is_new FROM work.travelled WHERE id >= :low "
+            "AND id <= :high "
             "AND :low <= id ORDER BY id"
         )
         back = read_arrow(connection, statement, {"high": len(SAID), "low": 0})
@@ -241,9 +245,13 @@ def test_an_empty_result_keeps_its_columns(table: Database) -> None:
 
 
 def test_rows_are_gone_after_an_error(table: Database) -> None:
-    with pytest.raises(RuntimeError, match="stop"), connected(table, "tiering_warehouse") as connection:
-        write_arrow(connection, "work.travelled", _rows())
-        raise RuntimeError("stop")
+    def write_and_fail() -> None:
+        with connected(table, "tiering_warehouse") as connection:
+            write_arrow(connection, "work.travelled", _rows())
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        write_and_fail()
     assert query(table, "SELECT COUNT(*) FROM work.travelled") == [(0,)]
 
 

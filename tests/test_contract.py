@@ -1,18 +1,21 @@
-"""The contract, the schema that the numbered statements make of it, and the names that consumers are promised."""
+"""The contract, the schema that the numbered statements make of it, and the names that are promised."""
+
+# ruff: noqa: F401, F811 - fixtures come in by their names
 
 from __future__ import annotations
 
 import pytest
+from companies import DEMO, ENGINES, Warehouses, columns_of, query, tables_of, warehouses
 
 from sql.connect import Database
 from sql.contract import COVERING, CURRENCIES, DERIVED, ENTITIES, MINOR_DIGITS, SQL_TYPES, Entity
-from companies import DEMO, ENGINES, Warehouses, columns_of, query, tables_of, warehouses  # noqa: F401
 
 LOADED_BY = ["batch_no", "superseded_in"]
 
 # Key columns of what consumers get, as far as it exists.
 PROMISED = {
-    "customer_tier": "policy_id customer_id tier tier_rank computed_tier status score since_on as_of next_review_on "
+    "customer_tier": "policy_id customer_id tier tier_rank computed_tier status score since_on as_of "
+    "next_review_on "
     "completeness policy_version run_id",
     "customer_tier_history": "policy_id customer_id tier computed_tier status valid_from valid_to run_id",
     "decision": "policy_id as_of revision customer_id computed_tier score code input_hash",
@@ -25,7 +28,8 @@ PROMISED = {
     "policy_version": "policy_id policy_version policy_text effective_from first_used_at",
     "run": "policy_id as_of revision run_id status facts_through reason",
     "run_attempt": "run_id attempt started_at finished_at host timings error",
-    "batch": "entity batch_id currency extracted_rows loaded_rows quarantined_rows excluded_rows extracted_amount "
+    "batch": "entity batch_id currency extracted_rows loaded_rows quarantined_rows excluded_rows "
+    "extracted_amount "
     "loaded_amount quarantined_amount excluded_amount source_snapshot extracted_at",
     "quarantine": "entity batch_id rule reason row_json",
     "approval": "approval_id request asked_of asked_at answered_by answered_at answer comment",
@@ -34,7 +38,7 @@ PROMISED = {
 
 
 @pytest.fixture(scope="module", params=ENGINES)
-def warehouse(request: pytest.FixtureRequest, warehouses: Warehouses) -> Database:  # noqa: F811
+def warehouse(request: pytest.FixtureRequest, warehouses: Warehouses) -> Database:
     return warehouses.empty(request.param)
 
 

@@ -1,4 +1,6 @@
-"""Extract: a source that does not fulfil the contract is refused in one line; what is landed is what was said."""
+"""Extract: a source beside the contract is refused in one line; what is landed is what was said."""
+
+# ruff: noqa: F401, F811 - fixtures come in by their names
 
 from __future__ import annotations
 
@@ -8,9 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-
-import sql.extract
-from companies import (  # noqa: F401
+from companies import (
     DEMO,
     WHOLE,
     Said,
@@ -25,6 +25,8 @@ from companies import (  # noqa: F401
     source,
     warehouses,
 )
+
+import sql.extract
 from sql.connect import Database
 from sql.contract import ENTITIES
 from sql.errors import TieringError
@@ -33,7 +35,7 @@ from sql.extract import Batch, _as_text, check_columns, extract_batch, read_sour
 JANUARY = batch_of("2024-01")
 
 
-def _land(said: Said, batch: Batch = JANUARY) -> sql.extract.Extraction:  # noqa: F811
+def _land(said: Said, batch: Batch = JANUARY) -> sql.extract.Extraction:
     return extract_batch(said.database, said.database, said.folder, batch)
 
 
@@ -107,7 +109,7 @@ FAULTS: dict[str, tuple[Callable[[Said], None], str]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_source_beside_the_contract_is_one_line_and_lands_nothing(said: Said, fault: str) -> None:  # noqa: F811
+def test_a_source_beside_the_contract_is_one_line_and_lands_nothing(said: Said, fault: str) -> None:
     _land(said)
     before = contents(said.database, "landing")
     assert before["landing.sales"]
@@ -172,19 +174,21 @@ TYPED = """
 SELECT
   '00042' AS customer_id, '  Canary  ' AS name, CAST(NULL AS TEXT) AS account_manager_id,
   CAST('2024-02-29' AS DATE) AS opened_on, CAST('100.50' AS DECIMAL(18, 2)) AS credit_limit,
-  CAST(30 AS BIGINT) AS terms_days, CAST(1 AS BIGINT) = 1 AS is_blocked, '' AS region, 'a''b' || CHR(10) || '远达' AS industry
+  CAST(30 AS BIGINT) AS terms_days, CAST(1 AS BIGINT) = 1 AS is_blocked, '' AS region,
+  'a''b' || CHR(10) || '远达' AS industry
 -- a remark at the end; with a semicolon
 """
 
 
 @pytest.mark.parametrize("same", [True, False], ids=["within", "between"])
-def test_landed_is_exactly_what_was_said(said: Said, warehouses: Warehouses, same: bool) -> None:  # noqa: F811
+def test_landed_is_exactly_what_was_said(said: Said, warehouses: Warehouses, same: bool) -> None:
     said.write("customers", TYPED)
     target = said.database if same else warehouses.empty(said.database.kind)
     extract_batch(said.database, target, said.folder, JANUARY)
     rows = query(
         target,
-        "SELECT batch_id, position, customer_id, name, account_manager_id, opened_on, credit_limit, terms_days, "
+        "SELECT batch_id, position, customer_id, name, account_manager_id, opened_on, "
+        "credit_limit, terms_days, "
         "is_blocked, region, industry, status FROM landing.customers",
     )
     assert rows == [
@@ -197,15 +201,16 @@ def test_landed_is_exactly_what_was_said(said: Said, warehouses: Warehouses, sam
 def test_within_one_database_and_between_two_the_same_rows_land(
     engine: str,
     warehouses: Warehouses,
-    monkeypatch: pytest.MonkeyPatch,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from demo import load_company
     from companies import small_company
+
+    from demo import load_company
     from sql.connect import open_engine
 
     monkeypatch.setattr(sql.extract, "CHUNK_ROWS", 7)
     batch = Batch(date(2025, 12, 1), date(2025, 12, 20))
-    source, together, apart = warehouses.source(engine), warehouses.empty(engine), warehouses.empty(engine)  # noqa: F811
+    source, together, apart = warehouses.source(engine), warehouses.empty(engine), warehouses.empty(engine)
     handle = open_engine(together)
     load_company(handle, small_company())
     handle.dispose()
@@ -230,7 +235,7 @@ def _without_positions(database: Database) -> dict[str, list[str]]:
     return found
 
 
-def test_rows_stream_in_chunks(said: Said, warehouses: Warehouses, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_rows_stream_in_chunks(said: Said, warehouses: Warehouses, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sql.extract, "CHUNK_ROWS", 7)
     said.put("sales", [sale(f"S{i}") for i in range(20)])
     target = warehouses.empty(said.database.kind)
@@ -251,7 +256,7 @@ def test_rows_stream_in_chunks(said: Said, warehouses: Warehouses, monkeypatch: 
 def test_all_entities_come_from_one_snapshot(
     said: Said,
     warehouses: Warehouses,
-    monkeypatch: pytest.MonkeyPatch,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A sale that another session commits while the extract runs belongs to the next extract."""
     target = warehouses.empty(said.database.kind)
@@ -263,7 +268,8 @@ def test_all_entities_come_from_one_snapshot(
             columns_of_sale = "line_id, document_id, customer_id, sold_on, net_amount, currency"
             query(
                 said.database,
-                f"INSERT INTO said.sales ({columns_of_sale}) VALUES ('LATE', 'D', 'C1', '2024-01-11', '1.00', 'CNY')",
+                f"INSERT INTO said.sales ({columns_of_sale}) VALUES ('LATE', 'D', 'C1', "
+                "'2024-01-11', '1.00', 'CNY')",
             )
         done.append(entity.name)  # type: ignore[attr-defined]
         return real(source, target, entity, columns)  # type: ignore[arg-type]
@@ -277,7 +283,7 @@ def test_all_entities_come_from_one_snapshot(
     assert extraction.snapshot
 
 
-def test_a_source_is_read_in_a_transaction_that_cannot_write(said: Said, warehouses: Warehouses) -> None:  # noqa: F811
+def test_a_source_is_read_in_a_transaction_that_cannot_write(said: Said, warehouses: Warehouses) -> None:
     if said.database.kind == "duckdb":
         pytest.skip("a DuckDB connection has no read-only transaction")
     target = warehouses.empty(said.database.kind)
@@ -290,7 +296,7 @@ def test_a_source_is_read_in_a_transaction_that_cannot_write(said: Said, warehou
         extract_batch(said.database, target, said.folder, JANUARY)
 
 
-def test_only_the_days_of_the_batch_land_and_replace_its_partition(said: Said) -> None:  # noqa: F811
+def test_only_the_days_of_the_batch_land_and_replace_its_partition(said: Said) -> None:
     days = ["2023-12-31", "2024-01-01", "2024-01-31", "2024-02-01"]
     said.put("sales", [sale(f"S{day}", sold_on=day) for day in days])
     _land(said)
@@ -304,7 +310,7 @@ def test_only_the_days_of_the_batch_land_and_replace_its_partition(said: Said) -
     ]
 
 
-def test_an_entity_that_the_source_no_longer_has_leaves_no_rows_behind(said: Said) -> None:  # noqa: F811
+def test_an_entity_that_the_source_no_longer_has_leaves_no_rows_behind(said: Said) -> None:
     said.put(
         "plan", [{"year": "2024", "revenue_budget": "1", "gross_margin_rate": "0.2", "vat_rate": "0.13"}]
     )
@@ -315,7 +321,7 @@ def test_an_entity_that_the_source_no_longer_has_leaves_no_rows_behind(said: Sai
 
 
 @pytest.mark.parametrize("same", [True, False], ids=["within", "between"])
-def test_further_attributes_become_rows(said: Said, warehouses: Warehouses, same: bool) -> None:  # noqa: F811
+def test_further_attributes_become_rows(said: Said, warehouses: Warehouses, same: bool) -> None:
     said.write(
         "customers",
         "SELECT customer_id, name, account_manager_id, customer_id = 'C1' AS attr_is_vip, "
@@ -330,7 +336,7 @@ def test_further_attributes_become_rows(said: Said, warehouses: Warehouses, same
     assert extraction.rows["customer_attributes"] == 3
 
 
-def test_a_customer_number_that_stands_twice_says_nothing_about_its_attributes(said: Said) -> None:  # noqa: F811
+def test_a_customer_number_that_stands_twice_says_nothing_about_its_attributes(said: Said) -> None:
     said.put(
         "customers",
         [customer("C1", attr_size="S"), customer("C2", attr_size="L"), customer("C2", attr_size="M")],
@@ -339,10 +345,11 @@ def test_a_customer_number_that_stands_twice_says_nothing_about_its_attributes(s
     assert query(said.database, "SELECT customer_id, value FROM landing.customer_attributes") == [("C1", "S")]
 
 
-def test_the_source_counts_in_its_own_arithmetic(said: Said) -> None:  # noqa: F811
+def test_the_source_counts_in_its_own_arithmetic(said: Said) -> None:
     said.write(
         "sales",
-        "SELECT line_id, document_id, customer_id, sold_on, CAST(net_amount AS DECIMAL(20, 2)) AS net_amount, currency "
+        "SELECT line_id, document_id, customer_id, sold_on, CAST(net_amount AS DECIMAL(20, 2)) "
+        "AS net_amount, currency "
         f"FROM said.sales WHERE {DATED}",
     )
     amounts = [
@@ -355,7 +362,8 @@ def test_the_source_counts_in_its_own_arithmetic(said: Said) -> None:  # noqa: F
     said.put("sales", [sale(f"S{i}", net_amount=a, currency=c) for i, (a, c) in enumerate(amounts)])
     said.write(
         "sales",
-        "SELECT line_id, document_id, customer_id, sold_on, CAST(net_amount AS DECIMAL(20, 2)) AS net_amount, currency "
+        "SELECT line_id, document_id, customer_id, sold_on, CAST(net_amount AS DECIMAL(20, 2)) "
+        "AS net_amount, currency "
         f"FROM said.sales WHERE {DATED}",
     )
     totals = {
@@ -368,13 +376,13 @@ def test_the_source_counts_in_its_own_arithmetic(said: Said) -> None:  # noqa: F
     }
 
 
-def test_an_extract_knows_which_entities_are_read_by_their_update(said: Said) -> None:  # noqa: F811
+def test_an_extract_knows_which_entities_are_read_by_their_update(said: Said) -> None:
     said.write("payments", "SELECT *, paid_on AS updated_at FROM said.payments WHERE paid_on BETWEEN "
                "CAST(:batch_start AS TEXT) AND CAST(:batch_end AS TEXT)")  # fmt: skip
     assert _land(said).by_update == {"payments"}
 
 
-def test_parts_of_a_source_can_be_extracted_alone(source: Database, fresh: Database) -> None:  # noqa: F811
+def test_parts_of_a_source_can_be_extracted_alone(source: Database, fresh: Database) -> None:
     extraction = extract_batch(source, fresh, DEMO, WHOLE, only=["plan", "account_managers"])
     assert extraction.rows == {"account_managers": 8, "plan": 2}
 

@@ -1,4 +1,6 @@
-"""Facts: what was extracted is loaded, quarantined or excluded to the cent, and a version is never overwritten."""
+"""Facts: everything extracted is loaded, quarantined or excluded to the cent; no version is overwritten."""
+
+# ruff: noqa: F401, F811 - fixtures come in by their names
 
 from __future__ import annotations
 
@@ -7,9 +9,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-
-import expectations
-from companies import (  # noqa: F401
+from companies import (
     ENGINES,
     WHOLE,
     Said,
@@ -30,6 +30,8 @@ from companies import (  # noqa: F401
     sale,
     warehouses,
 )
+
+import expectations
 from sql.connect import Database, connected
 from sql.contract import ENTITIES
 from sql.errors import TieringError, ValidationFailed
@@ -39,7 +41,7 @@ from sql.facts import facts_batch_no, facts_through, load_batch, reconcile_sourc
 JANUARY, FEBRUARY, MARCH = batch_of("2024-01"), batch_of("2024-02"), batch_of("2024-03")
 
 
-def _versions(said: Said, entity: str, *columns: str) -> list[tuple[object, ...]]:  # noqa: F811
+def _versions(said: Said, entity: str, *columns: str) -> list[tuple[object, ...]]:
     """Return every version of an entity: the columns, the load that brought it and the load that ended it."""
     names = ", ".join([*columns, "batch_no", "superseded_in"])
     return query(
@@ -47,14 +49,14 @@ def _versions(said: Said, entity: str, *columns: str) -> list[tuple[object, ...]
     )
 
 
-def _refused(said: Said) -> list[tuple[object, ...]]:  # noqa: F811
+def _refused(said: Said) -> list[tuple[object, ...]]:
     return query(
         said.database,
         "SELECT entity, rule, position FROM tiering.quarantine WHERE superseded_in IS NULL ORDER BY 1, 2, 3",
     )
 
 
-def _through(said: Said) -> tuple[date | None, int]:  # noqa: F811
+def _through(said: Said) -> tuple[date | None, int]:
     with connected(said.database, "tiering_warehouse") as connection:
         return facts_through(connection), facts_batch_no(connection)
 
@@ -63,7 +65,7 @@ def _through(said: Said) -> tuple[date | None, int]:  # noqa: F811
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_the_ledger_of_the_whole_company_adds_up(engine: str, warehouses: Warehouses) -> None:  # noqa: F811
+def test_the_ledger_of_the_whole_company_adds_up(engine: str, warehouses: Warehouses) -> None:
     database, story = warehouses.loaded(engine), warehouses.story(engine)
     columns = "extracted_rows, loaded_rows, quarantined_rows, excluded_rows, " + ", ".join(
         f"{kind}_amount" for kind in ("extracted", "loaded", "quarantined", "excluded")
@@ -87,14 +89,15 @@ def test_the_ledger_of_the_whole_company_adds_up(engine: str, warehouses: Wareho
         assert sum(row[6] for row in mine) == said_amount
         standing = query(
             database,
-            f"SELECT COUNT(*), SUM({ENTITIES[entity].amount}) FROM facts.{entity} WHERE superseded_in IS NULL",
+            f"SELECT COUNT(*), SUM({ENTITIES[entity].amount}) FROM facts.{entity} WHERE "
+            "superseded_in IS NULL",
         )
         assert standing == [(sum(row[3] for row in mine), sum(row[7] for row in mine))]
     warehouses.drop(database)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_the_facts_are_the_company_before_any_fault(engine: str, warehouses: Warehouses) -> None:  # noqa: F811
+def test_the_facts_are_the_company_before_any_fault(engine: str, warehouses: Warehouses) -> None:
     database, company = warehouses.loaded(engine), clean_company()
     lines = company.tables["invoice_line"]
     wanted = sorted(zip(lines["line_key"].to_pylist(), lines["net_value"].to_pylist(), strict=True))
@@ -130,12 +133,13 @@ ALTERATIONS = {
 
 
 @pytest.mark.parametrize("alteration", ALTERATIONS)
-def test_landing_that_was_altered_is_found(said: Said, alteration: str) -> None:  # noqa: F811
+def test_landing_that_was_altered_is_found(said: Said, alteration: str) -> None:
     said.put("plan", [])
     said.put("sales", [sale("S1"), sale("S2")])
     said.write(
         "sales",
-        "SELECT line_id, document_id, customer_id, sold_on, CAST(net_amount AS DECIMAL(20, 2)) AS net_amount, currency "
+        "SELECT line_id, document_id, customer_id, sold_on, CAST(net_amount AS DECIMAL(20, 2)) "
+        "AS net_amount, currency "
         "FROM said.sales WHERE sold_on >= CAST(:batch_start AS TEXT) AND sold_on < CAST(:batch_end AS TEXT)",
     )
     extract(said.database, said.database, JANUARY, said.folder)
@@ -150,7 +154,7 @@ def test_landing_that_was_altered_is_found(said: Said, alteration: str) -> None:
 
 
 @pytest.mark.parametrize("currency", ["CNY", " cny\u3000", "\tCNY", "eur", None, "", "\u00a0", "人民币"])
-def test_odd_currencies_do_not_upset_the_reconciliation(said: Said, currency: str | None) -> None:  # noqa: F811
+def test_odd_currencies_do_not_upset_the_reconciliation(said: Said, currency: str | None) -> None:
     said.put("sales", [sale("S1"), sale("S2", currency=currency)])
     extract(said.database, said.database, JANUARY, said.folder)
     with connected(said.database, "tiering_warehouse") as connection:
@@ -160,7 +164,7 @@ def test_odd_currencies_do_not_upset_the_reconciliation(said: Said, currency: st
 # What may be loaded
 
 
-def test_nothing_is_loaded_that_was_not_validated(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_nothing_is_loaded_that_was_not_validated(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TieringError, match="was not validated"):
         load_batch(said.database, JANUARY)
     with pytest.raises(TieringError, match="was not extracted"):
@@ -185,7 +189,7 @@ def test_nothing_is_loaded_that_was_not_validated(said: Said, monkeypatch: pytes
     assert query(said.database, "SELECT COUNT(*) FROM facts.sales") == [(0,)]
 
 
-def test_loading_the_same_batch_again_changes_nothing(said: Said) -> None:  # noqa: F811
+def test_loading_the_same_batch_again_changes_nothing(said: Said) -> None:
     said.put("customers", [customer("C1", attr_size="S"), customer("C2"), customer(" ")])
     said.put("sales", [sale("S1"), sale("S2", customer_id="C9"), sale("S3", currency="USD")])
     said.put("exchange_rates", [rate("USD", "2024-01-09", "7.1")])
@@ -202,7 +206,7 @@ def test_loading_the_same_batch_again_changes_nothing(said: Said) -> None:  # no
 # Versions
 
 
-def test_a_corrected_row_supersedes_and_does_not_overwrite(said: Said) -> None:  # noqa: F811
+def test_a_corrected_row_supersedes_and_does_not_overwrite(said: Said) -> None:
     said.put("sales", [sale("S1"), sale("S2")])
     said.load(JANUARY)
     said.put("sales", [sale("S1", net_amount="120.00"), sale("S2")])
@@ -214,7 +218,7 @@ def test_a_corrected_row_supersedes_and_does_not_overwrite(said: Said) -> None: 
     ]
 
 
-def test_a_correction_of_an_optional_column_to_nothing_is_a_correction(said: Said) -> None:  # noqa: F811
+def test_a_correction_of_an_optional_column_to_nothing_is_a_correction(said: Said) -> None:
     said.load(JANUARY)
     said.put("sales", [sale("S1", tax_amount=None)])
     said.load(JANUARY)
@@ -224,7 +228,7 @@ def test_a_correction_of_an_optional_column_to_nothing_is_a_correction(said: Sai
     ]
 
 
-def test_a_withdrawn_row_ends(said: Said) -> None:  # noqa: F811
+def test_a_withdrawn_row_ends(said: Said) -> None:
     said.put("sales", [sale("S1"), sale("S2"), sale("F1", sold_on="2024-02-01")])
     said.load(JANUARY)
     said.load(FEBRUARY)
@@ -233,7 +237,7 @@ def test_a_withdrawn_row_ends(said: Said) -> None:  # noqa: F811
     assert _versions(said, "sales", "line_id") == [("F1", 2, None), ("S1", 1, 3), ("S2", 1, None)]
 
 
-def test_a_row_that_moves_to_another_month_stands_once(said: Said) -> None:  # noqa: F811
+def test_a_row_that_moves_to_another_month_stands_once(said: Said) -> None:
     said.load(JANUARY)
     said.put("sales", [sale("S1", sold_on="2024-02-05"), sale("S2")])
     said.load(FEBRUARY)
@@ -245,7 +249,7 @@ def test_a_row_that_moves_to_another_month_stands_once(said: Said) -> None:  # n
     ]
 
 
-def test_a_key_whose_new_version_is_refused_keeps_its_old_one(said: Said) -> None:  # noqa: F811
+def test_a_key_whose_new_version_is_refused_keeps_its_old_one(said: Said) -> None:
     said.put("sales", [sale("S1"), sale("S2"), sale("S3")])
     said.put("exchange_rates", [rate("USD", "2024-01-09", "7.1")])
     said.load(JANUARY)
@@ -274,7 +278,7 @@ def test_a_key_whose_new_version_is_refused_keeps_its_old_one(said: Said) -> Non
     ]
 
 
-def test_a_refused_rate_does_not_hide_the_one_that_stands(said: Said) -> None:  # noqa: F811
+def test_a_refused_rate_does_not_hide_the_one_that_stands(said: Said) -> None:
     said.put("sales", [sale("S1", currency="USD")])
     said.put("exchange_rates", [rate("USD", "2024-01-09", "7.1")])
     said.load(JANUARY)
@@ -284,7 +288,7 @@ def test_a_refused_rate_does_not_hide_the_one_that_stands(said: Said) -> None:  
     assert _versions(said, "sales", "line_id", "net_amount_reporting") == [("S1", Decimal(710), 1, None)]
 
 
-def test_one_key_written_in_two_ways_is_one_key(said: Said) -> None:  # noqa: F811
+def test_one_key_written_in_two_ways_is_one_key(said: Said) -> None:
     said.put("exchange_rates", [rate("USD", "2024-01-09", "7.1"), rate("usd ", "2024-01-09 00:00:00", "7.2")])
     said.put("plan", [{"year": year, "revenue_budget": "1", "gross_margin_rate": "0.2", "vat_rate": "0.13"}
                       for year in ("2024", "02024")])  # fmt: skip
@@ -294,12 +298,13 @@ def test_one_key_written_in_two_ways_is_one_key(said: Said) -> None:  # noqa: F8
     ] * 2
 
 
-def test_what_was_refused_keeps_rule_reason_and_the_row(said: Said) -> None:  # noqa: F811
+def test_what_was_refused_keeps_rule_reason_and_the_row(said: Said) -> None:
     said.put("sales", [sale("S1", net_amount="1.234,56", quantity='say "two"\nlines', product_id=None)])
     said.load(JANUARY)
     row = query(
         said.database,
-        "SELECT batch_no, entity, batch_id, position, rule, reason, customer_id, row_json FROM tiering.quarantine",
+        "SELECT batch_no, entity, batch_id, position, rule, reason, customer_id, row_json FROM "
+        "tiering.quarantine",
     )[0]
     assert row[:5] == (1, "sales", "2024-01-01/2024-02-01", 1, "unreadable")
     assert row[5].endswith("amounts as 1234.56): net_amount quantity")
@@ -316,7 +321,7 @@ def test_what_was_refused_keeps_rule_reason_and_the_row(said: Said) -> None:  # 
     assert query(said.database, "SELECT superseded_in FROM tiering.quarantine") == [(2,)]
 
 
-def test_amounts_that_cannot_be_read_are_counted_and_not_summed(said: Said) -> None:  # noqa: F811
+def test_amounts_that_cannot_be_read_are_counted_and_not_summed(said: Said) -> None:
     said.put(
         "sales",
         [
@@ -337,7 +342,7 @@ def test_amounts_that_cannot_be_read_are_counted_and_not_summed(said: Said) -> N
     assert rows == [("?", 1, 0, 1, 100, 0, 100), ("CNY", 4, 1, 3, 300, 100, 200)]
 
 
-def test_a_customer_that_is_missing_stays(said: Said) -> None:  # noqa: F811
+def test_a_customer_that_is_missing_stays(said: Said) -> None:
     said.load(JANUARY)
     said.put("customers", [customer("C1")])
     said.load(FEBRUARY)
@@ -347,8 +352,9 @@ def test_a_customer_that_is_missing_stays(said: Said) -> None:  # noqa: F811
     assert _versions(said, "sales", "line_id") == [("S1", 1, None), ("S9", 3, None)]
 
 
-def test_other_entities_read_whole_end_what_is_missing(said: Said) -> None:  # noqa: F811
-    orders = [{"document_id": name, "customer_id": "C1", "ordered_on": "2024-01-05", "amount": "5.00", "currency": "CNY"}
+def test_other_entities_read_whole_end_what_is_missing(said: Said) -> None:
+    orders = [{"document_id": name, "customer_id": "C1", "ordered_on": "2024-01-05", "amount": "5.00",
+               "currency": "CNY"}
               for name in ("O1", "O2")]  # fmt: skip
     said.put("open_orders", orders)
     said.load(JANUARY)
@@ -357,7 +363,7 @@ def test_other_entities_read_whole_end_what_is_missing(said: Said) -> None:  # n
     assert _versions(said, "open_orders", "document_id") == [("O1", 1, None), ("O2", 1, 2)]
 
 
-def test_attributes_hold_from_the_extract_that_said_them(said: Said) -> None:  # noqa: F811
+def test_attributes_hold_from_the_extract_that_said_them(said: Said) -> None:
     def say(region: str, size: str) -> None:
         said.put("customers", [customer("C1", region=region, attr_size=size), customer("C2")])
 
@@ -385,7 +391,7 @@ def test_attributes_hold_from_the_extract_that_said_them(said: Said) -> None:  #
     ]
 
 
-def test_a_source_read_by_updates_only_adds_and_corrects(said: Said) -> None:  # noqa: F811
+def test_a_source_read_by_updates_only_adds_and_corrects(said: Said) -> None:
     said.put("payments", [payment("P1"), payment("P2")])
     columns = "payment_id, customer_id, paid_on, amount, currency, kind, '2024-01-20' AS updated_at"
     updated = f"SELECT {columns} FROM said.payments WHERE :batch_start < :batch_end"
@@ -420,7 +426,7 @@ def test_a_source_read_by_updates_only_adds_and_corrects(said: Said) -> None:  #
 def test_the_facts_reach_as_far_as_batches_follow_without_gap(
     months: list[tuple[str, int]],
     through: date,
-    warehouses: Warehouses,  # noqa: F811
+    warehouses: Warehouses,
 ) -> None:
     database = warehouses.empty("duckdb")
     with connected(database, "tiering_warehouse") as connection:
@@ -436,13 +442,15 @@ def test_the_facts_reach_as_far_as_batches_follow_without_gap(
 def _cover(database: Database, number: int, entity: str, batch: Batch) -> None:
     query(
         database,
-        "INSERT INTO tiering.batch SELECT CAST(:number AS BIGINT), CAST(:entity AS TEXT), '-', CAST(:batch AS TEXT), "
-        "CAST(:start AS DATE), CAST(:end AS DATE), 0, 0, 0, 0, 0, 0, 0, 0, NULL, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP",
+        "INSERT INTO tiering.batch SELECT CAST(:number AS BIGINT), CAST(:entity AS TEXT), '-', "
+        "CAST(:batch AS TEXT), "
+        "CAST(:start AS DATE), CAST(:end AS DATE), 0, 0, 0, 0, 0, 0, 0, 0, NULL, "
+        "CURRENT_TIMESTAMP, CURRENT_TIMESTAMP",
         number=number, entity=entity, batch=batch.batch_id, start=batch.start, end=batch.end,
     )  # fmt: skip
 
 
-def test_an_entity_that_lags_holds_the_facts_back(warehouses: Warehouses) -> None:  # noqa: F811
+def test_an_entity_that_lags_holds_the_facts_back(warehouses: Warehouses) -> None:
     database = warehouses.empty("duckdb")
     for entity in ("sales", "receivables"):
         _cover(database, 1, entity, batch_of("2024-01", 2))
@@ -454,7 +462,7 @@ def test_an_entity_that_lags_holds_the_facts_back(warehouses: Warehouses) -> Non
     warehouses.drop(database)
 
 
-def test_a_month_without_rows_is_covered_all_the_same(said: Said) -> None:  # noqa: F811
+def test_a_month_without_rows_is_covered_all_the_same(said: Said) -> None:
     said.load(JANUARY)
     for name in ("sales", "receivables", "payments"):
         said.put(name, [])
@@ -465,7 +473,7 @@ def test_a_month_without_rows_is_covered_all_the_same(said: Said) -> None:  # no
 # Rates and tax
 
 
-def test_a_rate_holds_on_its_day_and_for_seven_more(said: Said) -> None:  # noqa: F811
+def test_a_rate_holds_on_its_day_and_for_seven_more(said: Said) -> None:
     said.put(
         "exchange_rates",
         [
@@ -504,7 +512,7 @@ def test_a_rate_holds_on_its_day_and_for_seven_more(said: Said) -> None:  # noqa
     ]
 
 
-def test_a_rate_of_an_earlier_batch_still_holds(said: Said) -> None:  # noqa: F811
+def test_a_rate_of_an_earlier_batch_still_holds(said: Said) -> None:
     said.put("exchange_rates", [rate("USD", "2024-01-30", "7.0")])
     said.load(JANUARY)
     said.put("sales", [sale("F1", sold_on="2024-02-06", currency="USD")])
@@ -512,7 +520,7 @@ def test_a_rate_of_an_earlier_batch_still_holds(said: Said) -> None:  # noqa: F8
     assert _versions(said, "sales", "line_id", "net_amount_reporting")[0] == ("F1", Decimal(700), 2, None)
 
 
-def test_gross_is_net_plus_tax_else_by_the_rate_of_the_year_else_unknown(said: Said) -> None:  # noqa: F811
+def test_gross_is_net_plus_tax_else_by_the_rate_of_the_year_else_unknown(said: Said) -> None:
     said.put(
         "plan", [{"year": "2024", "revenue_budget": "1", "gross_margin_rate": "0.2", "vat_rate": "0.13"}]
     )
@@ -532,7 +540,7 @@ def test_gross_is_net_plus_tax_else_by_the_rate_of_the_year_else_unknown(said: S
     ]
 
 
-def test_both_engines_hold_the_same_facts(warehouses: Warehouses) -> None:  # noqa: F811
+def test_both_engines_hold_the_same_facts(warehouses: Warehouses) -> None:
     found = []
     for engine in ("duckdb", "postgresql"):
         database = warehouses.loaded(engine)

@@ -152,7 +152,7 @@ FINDINGS = st.dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(runs=st.lists(st.tuples(st.integers(0, 9), FINDINGS), min_size=1, max_size=7))
 def test_backfills_and_restatements_end_in_the_history_from_scratch(runs: list[tuple[int, Found]]) -> None:
     """A day that comes twice is a restatement; up to forty customers, each a sequence of its own."""

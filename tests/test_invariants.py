@@ -1,12 +1,14 @@
-"""The invariants of the published tables as queries that return no rows, and proof that each of them can fail."""
+"""The invariants of the published tables: queries that return no rows, and proof that each can fail."""
+
+# ruff: noqa: F401, F811 - fixtures come in by their names
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from companies import ENGINES, Warehouses, query, warehouses
 
-from companies import ENGINES, Warehouses, query, warehouses  # noqa: F401
 from sql.connect import Database, connected
 from sql.statements import run_text
 
@@ -26,17 +28,18 @@ def broken_invariants(database: Database) -> set[str]:
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", QUERIES)
-def test_no_row_breaks_an_invariant(name: str, engine: str, warehouses: Warehouses) -> None:  # noqa: F811
+def test_no_row_breaks_an_invariant(name: str, engine: str, warehouses: Warehouses) -> None:
     database = warehouses.published_once(engine)
     with connected(database, "tiering_warehouse") as connection:
         assert run_text(connection, QUERIES[name]).all() == []
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_there_is_something_to_hold_the_invariants_against(engine: str, warehouses: Warehouses) -> None:  # noqa: F811
+def test_there_is_something_to_hold_the_invariants_against(engine: str, warehouses: Warehouses) -> None:
     database = warehouses.published_once(engine)
     for table, least in {
-        "customer_tier": 200, "customer_tier_history": 400, "absence": 20, "tier_change": 300, "decision": 500,
+        "customer_tier": 200, "customer_tier_history": 400, "absence": 20, "tier_change": 300,
+        "decision": 500,
         "batch": 20, "quarantine": 40,
     }.items():  # fmt: skip
         assert query(database, f"SELECT COUNT(*) FROM tiering.{table}")[0][0] > least, table
@@ -47,8 +50,14 @@ def test_there_is_something_to_hold_the_invariants_against(engine: str, warehous
 
 
 SOMEBODY = "(SELECT MIN(customer_id) FROM tiering.customer_tier WHERE policy_id = 'pyramid')"
-MOVED = "(SELECT MIN(customer_id) FROM tiering.customer_tier_history WHERE policy_id = 'pyramid' AND valid_to IS NOT NULL)"
-FIRST_SPELL = f"policy_id = 'pyramid' AND customer_id = {MOVED} AND valid_to = (SELECT MIN(valid_to) FROM tiering.customer_tier_history WHERE policy_id = 'pyramid' AND customer_id = {MOVED})"  # noqa: E501
+MOVED = (
+    "(SELECT MIN(customer_id) FROM tiering.customer_tier_history WHERE policy_id = 'pyramid' AND "
+    "valid_to IS NOT NULL)"
+)
+FIRST_SPELL = (
+    f"policy_id = 'pyramid' AND customer_id = {MOVED} AND valid_to = (SELECT MIN(valid_to) FROM "
+    f"tiering.customer_tier_history WHERE policy_id = 'pyramid' AND customer_id = {MOVED})"
+)
 
 # What is done to sound tables, and an invariant that must notice.
 DAMAGE: dict[str, tuple[list[str], str]] = {
@@ -58,13 +67,15 @@ DAMAGE: dict[str, tuple[list[str], str]] = {
     ),
     "a doubled current row": (
         [
-            f"INSERT INTO tiering.customer_tier SELECT * FROM tiering.customer_tier WHERE policy_id = 'pyramid' AND customer_id = {SOMEBODY}"
+            "INSERT INTO tiering.customer_tier SELECT * FROM tiering.customer_tier WHERE "
+            f"policy_id = 'pyramid' AND customer_id = {SOMEBODY}"
         ],
         "current_is_unique",
     ),
     "another tier than the open spell": (
         [
-            "UPDATE tiering.customer_tier SET tier = 'iron', tier_rank = 3 WHERE policy_id = 'pyramid' AND tier = 'lead'"
+            "UPDATE tiering.customer_tier SET tier = 'iron', tier_rank = 3 WHERE policy_id = "
+            "'pyramid' AND tier = 'lead'"
         ],
         "current_is_the_open_spell",
     ),
@@ -78,7 +89,8 @@ DAMAGE: dict[str, tuple[list[str], str]] = {
     ),
     "a lost open spell": (
         [
-            f"DELETE FROM tiering.customer_tier_history WHERE valid_to IS NULL AND policy_id = 'pyramid' AND customer_id = {SOMEBODY}"
+            "DELETE FROM tiering.customer_tier_history WHERE valid_to IS NULL AND policy_id = "
+            f"'pyramid' AND customer_id = {SOMEBODY}"
         ],
         "current_is_the_open_spell",
     ),
@@ -97,7 +109,8 @@ DAMAGE: dict[str, tuple[list[str], str]] = {
     ),
     "a spell that ends and nothing follows": (
         [
-            "UPDATE tiering.customer_tier_history SET valid_to = DATE '2026-03-31' WHERE policy_id = 'pyramid' AND valid_to IS NULL"
+            "UPDATE tiering.customer_tier_history SET valid_to = DATE '2026-03-31' WHERE "
+            "policy_id = 'pyramid' AND valid_to IS NULL"
         ],
         "history_has_no_overlap_or_gap",
     ),
@@ -107,9 +120,12 @@ DAMAGE: dict[str, tuple[list[str], str]] = {
     ),
     "a spell cut in two": (
         [
-            "INSERT INTO tiering.customer_tier_history (policy_id, customer_id, tier, computed_tier, status, valid_from, "
-            "valid_to, run_id) SELECT policy_id, customer_id, tier, computed_tier, status, DATE '2026-01-31', NULL, run_id "
-            "FROM tiering.customer_tier_history WHERE policy_id = 'pyramid' AND valid_to IS NULL AND valid_from = DATE '2025-11-30'",
+            "INSERT INTO tiering.customer_tier_history (policy_id, customer_id, tier, "
+            "computed_tier, status, valid_from, "
+            "valid_to, run_id) SELECT policy_id, customer_id, tier, computed_tier, status, DATE "
+            "'2026-01-31', NULL, run_id "
+            "FROM tiering.customer_tier_history WHERE policy_id = 'pyramid' AND valid_to IS NULL "
+            "AND valid_from = DATE '2025-11-30'",
             "UPDATE tiering.customer_tier_history SET valid_to = DATE '2026-01-31' "
             "WHERE policy_id = 'pyramid' AND valid_to IS NULL AND valid_from = DATE '2025-11-30'",
         ],
@@ -117,7 +133,8 @@ DAMAGE: dict[str, tuple[list[str], str]] = {
     ),
     "a customer in history and absence": (
         [
-            "INSERT INTO tiering.absence (policy_id, customer_id, reason, valid_from) SELECT policy_id, customer_id, 'left', "
+            "INSERT INTO tiering.absence (policy_id, customer_id, reason, valid_from) SELECT "
+            "policy_id, customer_id, 'left', "
             "valid_from FROM tiering.customer_tier_history WHERE policy_id = 'pyramid' AND valid_to IS NULL"
         ],
         "everybody_in_scope_is_somewhere",
@@ -167,7 +184,7 @@ UNCHECKED = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_damage_is_noticed(damage: str, warehouses: Warehouses) -> None:  # noqa: F811
+def test_damage_is_noticed(damage: str, warehouses: Warehouses) -> None:
     database = warehouses.published("duckdb")
     for statement in DAMAGE[damage][0]:
         query(database, statement)
@@ -177,7 +194,7 @@ def test_damage_is_noticed(damage: str, warehouses: Warehouses) -> None:  # noqa
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("damage", UNCHECKED)
-def test_damage_that_a_constraint_prevents_is_noticed_without_it(damage: str, warehouses: Warehouses) -> None:  # noqa: F811
+def test_damage_that_a_constraint_prevents_is_noticed_without_it(damage: str, warehouses: Warehouses) -> None:
     database = warehouses.published("postgresql")
     statements, invariant = UNCHECKED[damage]
     for statement in statements:
@@ -185,7 +202,8 @@ def test_damage_that_a_constraint_prevents_is_noticed_without_it(damage: str, wa
             query(database, statement)
     checks = query(
         database,
-        "SELECT conrelid::regclass::text, conname FROM pg_constraint WHERE contype = 'c' AND connamespace = 'tiering'::regnamespace",
+        "SELECT conrelid::regclass::text, conname FROM pg_constraint WHERE contype = 'c' AND "
+        "connamespace = 'tiering'::regnamespace",
     )
     for table, name in checks:
         query(database, f"ALTER TABLE {table} DROP CONSTRAINT {name}")
@@ -199,7 +217,7 @@ def test_damage_that_a_constraint_prevents_is_noticed_without_it(damage: str, wa
 @pytest.mark.parametrize(
     "table", ["customer_tier", "customer_tier_history", "absence", "decision", "exclusion", "score_component"]
 )
-def test_postgresql_refuses_a_row_that_stands_already(table: str, warehouses: Warehouses) -> None:  # noqa: F811
+def test_postgresql_refuses_a_row_that_stands_already(table: str, warehouses: Warehouses) -> None:
     database = warehouses.published_once("postgresql")
     with pytest.raises(Exception, match="duplicate key value"):
         query(database, f"INSERT INTO tiering.{table} SELECT * FROM tiering.{table}")

@@ -1,4 +1,6 @@
-"""Measures: every value against an independent computation from the source's own rows, nothing after as_of."""
+"""Measures: every value against a computation of its own from the source's rows, nothing after as_of."""
+
+# ruff: noqa: F401, F811 - fixtures come in by their names
 
 from __future__ import annotations
 
@@ -11,8 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-
-from companies import (  # noqa: F401
+from companies import (
     ENGINES,
     Said,
     Warehouses,
@@ -29,6 +30,7 @@ from companies import (  # noqa: F401
     tables_of,
     warehouses,
 )
+
 from sql.connect import Database, connected
 from sql.errors import TieringError
 from sql.measure import columns_for, measure_statement, read_library, take_measures
@@ -130,7 +132,11 @@ def _model_of_rfm(as_of: date) -> dict[str, dict[str, Any]]:
     frequency = _quintiles({number: row["order_count"] for number, row in graded.items()})
     monetary = _quintiles({number: row["net_sales"] for number, row in graded.items()})
     for number, row in found.items():
-        row |= {"frequency": frequency.get(number), "monetary": monetary.get(number), "is_graded": number in graded}
+        row |= {
+            "frequency": frequency.get(number),
+            "monetary": monetary.get(number),
+            "is_graded": number in graded,
+        }
     return found
 
 
@@ -158,7 +164,9 @@ def _model_of_collection(as_of: date) -> dict[str, dict[str, Any]]:
             units = int(received * 10_000) * 10**18
             share = Decimal(abs(units) // int(gross * 10_000)).scaleb(-18) * (1 if units >= 0 else -1)
         found[number] = {"net_sales": net, "gross_sales": gross, "collection_rate": share}
-    best = sorted(found, key=lambda number: (-found[number]["net_sales"], -found[number]["gross_sales"], number))
+    best = sorted(
+        found, key=lambda number: (-found[number]["net_sales"], -found[number]["gross_sales"], number)
+    )
     for number, row in found.items():
         row["is_key"] = row["net_sales"] > 0 and number in best[:100]
         row["is_graded"] = True
@@ -175,7 +183,9 @@ MODELS = {
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("policy_id", MODELS)
 def test_every_indicator_of_every_account_is_what_the_source_rows_give(
-    policy_id: str, engine: str, warehouses: Warehouses  # noqa: F811
+    policy_id: str,
+    engine: str,
+    warehouses: Warehouses,
 ) -> None:
     model, as_of = MODELS[policy_id]
     database = warehouses.loaded(engine)
@@ -197,12 +207,14 @@ def test_the_model_sees_what_matters() -> None:
     assert min(shares) < Decimal("0.8") < Decimal(1) < max(shares)
     assert any(row["collection_rate"] is None for row in collection.values())
     assert len(_model_of_collection(YEAR_END)) < len(_model_of_trade(YEAR_END))
-    assert any(entry[2] for account in _accounts(MONTH_END, by_payer=False).values() for entry in account.sales)
+    assert any(
+        entry[2] for account in _accounts(MONTH_END, by_payer=False).values() for entry in account.sales
+    )
     assert {row["currency_code"] for row in _rows("invoice")} >= {"CNY", "EUR", "USD"}
 
 
 @pytest.mark.parametrize("policy_id", MODELS)
-def test_both_engines_give_equal_tables(policy_id: str, warehouses: Warehouses) -> None:  # noqa: F811
+def test_both_engines_give_equal_tables(policy_id: str, warehouses: Warehouses) -> None:
     tables = []
     for engine in ("duckdb", "postgresql"):
         database = warehouses.loaded(engine)
@@ -212,21 +224,35 @@ def test_both_engines_give_equal_tables(policy_id: str, warehouses: Warehouses) 
     assert tables[0].equals(tables[1])
 
 
-def test_nothing_after_the_day_has_any_influence(loaded: Database) -> None:  # noqa: F811
-    before = {policy_id: read_frame(loaded, POLICIES, policy_id, day)[1] for policy_id, (_, day) in MODELS.items()}
+def test_nothing_after_the_day_has_any_influence(loaded: Database) -> None:
+    before = {
+        policy_id: read_frame(loaded, POLICIES, policy_id, day)[1] for policy_id, (_, day) in MODELS.items()
+    }
     day_after = "DATE '2026-02-01'"
     for table, key, day, amount in (
         ("sales", "line_id", "sold_on", "net_amount_reporting"),
         ("payments", "payment_id", "paid_on", "amount_reporting"),
     ):
-        columns = [name for name, _ in query(loaded, f"SELECT column_name, 1 FROM information_schema.columns WHERE table_schema = 'facts' AND table_name = '{table}'")]
+        columns = [
+            name
+            for name, _ in query(
+                loaded,
+                "SELECT column_name, 1 FROM information_schema.columns WHERE table_schema = "
+                f"'facts' AND table_name = '{table}'",
+            )
+        ]
         replaced = {key: f"{key} || '-later'", day: day_after, amount: f"{amount} * 1000"}
         values = ", ".join(replaced.get(name, name) for name in columns)
-        query(loaded, f"INSERT INTO facts.{table} ({', '.join(columns)}) SELECT {values} FROM facts.{table} WHERE {day} <= {day_after}")
+        query(
+            loaded,
+            f"INSERT INTO facts.{table} ({', '.join(columns)}) SELECT {values} FROM facts.{table} "
+            f"WHERE {day} <= {day_after}",
+        )
     query(loaded, "INSERT INTO facts.customers (customer_id, name, opened_on, holds_from, batch_no) "
                   f"VALUES ('LATER', 'Later', {day_after}, DATE '2026-02-28', 1)")  # fmt: skip
     query(loaded, "INSERT INTO facts.customers (customer_id, name, bill_to_id, status, holds_from, batch_no) "
-                  "SELECT customer_id, name, 'X', 'left', DATE '2026-03-31', 1 FROM facts.customers")  # fmt: skip
+                  "SELECT customer_id, name, 'X', 'left', DATE '2026-03-31', 1 FROM "
+                  "facts.customers")  # fmt: skip
     query(loaded, "DELETE FROM tiering.measurement")
     for policy_id, (_, as_of) in MODELS.items():
         assert read_frame(loaded, POLICIES, policy_id, as_of)[1].equals(before[policy_id]), policy_id
@@ -234,18 +260,21 @@ def test_nothing_after_the_day_has_any_influence(loaded: Database) -> None:  # n
     assert "LATER" in later["account_id"].to_pylist()
 
 
-def test_windows_are_open_at_the_start_and_closed_at_the_end(said: Said) -> None:  # noqa: F811
+def test_windows_are_open_at_the_start_and_closed_at_the_end(said: Said) -> None:
     days = ["2023-02-28", "2023-03-01", "2024-02-28", "2024-02-29", "2024-03-01"]
     said.put("sales", [sale(f"S{i}", sold_on=day, net_amount=f"{10**i}.00") for i, day in enumerate(days)])
     said.load(batch_of("2023-01", 15))
     _, table = read_frame(said.database, POLICIES, "pyramid", date(2024, 2, 29))
     row = table.to_pylist()[0]
-    assert (row["account_id"], row["net_sales"]) == ("C1", Decimal(1110))  # 12 months back from 29 Feb is 28 Feb
+    assert (row["account_id"], row["net_sales"]) == (
+        "C1",
+        Decimal(1110),
+    )  # 12 months back from 29 Feb is 28 Feb
     _, table = read_frame(said.database, POLICIES, "rfm_555", date(2024, 2, 29))
     assert table.to_pylist()[0]["recency_days"] == 0
 
 
-def test_who_has_left_is_out_of_scope_and_versions_hold_from_their_day(said: Said) -> None:  # noqa: F811
+def test_who_has_left_is_out_of_scope_and_versions_hold_from_their_day(said: Said) -> None:
     said.put("customers", [customer("C1"), customer("C2", status="active")])
     said.load(batch_of("2024-01"))
     said.put("customers", [customer("C1", account_manager_id="M2"), customer("C2", status="left")])
@@ -253,28 +282,36 @@ def test_who_has_left_is_out_of_scope_and_versions_hold_from_their_day(said: Sai
     managers = {}
     for day in (date(2023, 12, 31), date(2024, 2, 29), date(2024, 3, 31)):
         _, table = read_frame(said.database, POLICIES, "pyramid", day)
-        managers[day.month] = dict(zip(table["account_id"].to_pylist(), table["account_manager_id"].to_pylist(), strict=True))
+        managers[day.month] = dict(
+            zip(table["account_id"].to_pylist(), table["account_manager_id"].to_pylist(), strict=True)
+        )
     assert managers == {12: {"C1": "M1", "C2": "M1"}, 2: {"C1": "M1", "C2": "M1"}, 3: {"C1": "M2"}}
 
 
-def test_measures_are_kept_until_the_facts_change(loaded: Database) -> None:  # noqa: F811
+def test_measures_are_kept_until_the_facts_change(loaded: Database) -> None:
     def kept() -> int:
         return len([name for name in tables_of(loaded, "work") if name.startswith("measures_")])
 
     first, _ = read_frame(loaded, POLICIES, "pyramid", MONTH_END)
-    second, _ = read_frame(loaded, POLICIES, "rfm_555", MONTH_END)  # the other policy of the grain finds them there
+    second, _ = read_frame(
+        loaded, POLICIES, "rfm_555", MONTH_END
+    )  # the other policy of the grain finds them there
     assert (first, kept()) == (second, 1)
     assert read_frame(loaded, POLICIES, "pyramid", YEAR_END)[0].table != first.table
     assert kept() == 2
     query(loaded, "UPDATE tiering.batch SET batch_no = batch_no + 1")
-    query(loaded, "UPDATE facts.sales SET batch_no = batch_no + 1 WHERE line_id = (SELECT MIN(line_id) FROM facts.sales)")
+    query(
+        loaded,
+        "UPDATE facts.sales SET batch_no = batch_no + 1 WHERE line_id = (SELECT MIN(line_id) "
+        "FROM facts.sales)",
+    )
     third, _ = read_frame(loaded, POLICIES, "pyramid", MONTH_END)
     assert third.measurement_id != first.measurement_id
     assert (third.facts_batch_no, kept()) == (2, 3)
     assert query(loaded, "SELECT COUNT(*) FROM tiering.measurement") == [(3,)]
 
 
-def test_an_empty_warehouse_measures_nobody(fresh: Database) -> None:  # noqa: F811
+def test_an_empty_warehouse_measures_nobody(fresh: Database) -> None:
     for policy_id, (_, as_of) in MODELS.items():
         measurement, table = read_frame(fresh, POLICIES, policy_id, as_of)
         assert (measurement.rows, table.num_rows) == (0, 0)
@@ -298,12 +335,20 @@ missing: {{x: {{tier: b, status: provisional}}}}
 @pytest.mark.parametrize(
     ("indicator", "says"),
     [
-        ("{measure: nett_sales, window: ever}", "policy p, indicator x: there is no measure nett_sales; did you mean net_sales?"),
-        ("{measure: collection_rate, window: ever}", "there is no measure collection_rate; name its basis: gross or net"),
+        (
+            "{measure: nett_sales, window: ever}",
+            "policy p, indicator x: there is no measure nett_sales; did you mean net_sales?",
+        ),
+        (
+            "{measure: collection_rate, window: ever}",
+            "there is no measure collection_rate; name its basis: gross or net",
+        ),
         ("{measure: weather, window: ever}", "there is no measure weather; see sql/measures/measures.sql"),
     ],
 )
-def test_an_unknown_measure_is_named_with_its_near_miss(indicator: str, says: str, warehouses: Warehouses) -> None:  # noqa: F811
+def test_an_unknown_measure_is_named_with_its_near_miss(
+    indicator: str, says: str, warehouses: Warehouses
+) -> None:
     policy = parse_policy(TEXT.format(indicator=indicator), "p.yaml")
     with pytest.raises(TieringError) as caught:
         columns_for([policy])
@@ -337,9 +382,11 @@ def test_every_measure_is_documented() -> None:
         assert measure.source.startswith("S")
 
 
-def test_amounts_stay_exact_beyond_what_a_float_holds(said: Said) -> None:  # noqa: F811
+def test_amounts_stay_exact_beyond_what_a_float_holds(said: Said) -> None:
     amounts = ["9007199254740993.55", "0.01", "0.01"]
-    said.put("sales", [sale(f"S{i}", net_amount=amount, tax_amount="0.00") for i, amount in enumerate(amounts)])
+    said.put(
+        "sales", [sale(f"S{i}", net_amount=amount, tax_amount="0.00") for i, amount in enumerate(amounts)]
+    )
     said.load(batch_of("2024-01"))
     _, table = read_frame(said.database, POLICIES, "pyramid", date(2024, 1, 31))
     assert table["net_sales"].to_pylist()[0] == Decimal("9007199254740993.57")

@@ -1,14 +1,16 @@
 """Numbered statements: applied once, in order, keeping the data; never edited afterwards."""
 
+# ruff: noqa: F401, F811 - fixtures come in by their names
+
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
 import pytest
+from companies import Warehouses, contents, fresh, query, warehouses
 
 import sql.schema
-from companies import Warehouses, contents, fresh, query, warehouses  # noqa: F401
 from sql.connect import Database, connected
 from sql.errors import TieringError
 from sql.schema import comments_of, read_upgrades, upgrade_schema, without_comments
@@ -32,7 +34,7 @@ def test_numbers_run_without_gap_or_double() -> None:
     assert [upgrade.number for upgrade in read_upgrades()] == list(range(1, len(read_upgrades()) + 1))
 
 
-def test_a_second_upgrade_does_nothing(fresh: Database) -> None:  # noqa: F811
+def test_a_second_upgrade_does_nothing(fresh: Database) -> None:
     before = contents(fresh, "tiering")
     assert _upgrade(fresh) == []
     assert contents(fresh, "tiering") == before
@@ -89,7 +91,7 @@ def test_an_upgrade_in_place_keeps_the_data(empty_database: Database, folder: Pa
     assert _upgrade(empty_database) == []
 
 
-def test_an_edited_statement_is_refused_and_nothing_is_applied(fresh: Database, folder: Path) -> None:  # noqa: F811
+def test_an_edited_statement_is_refused_and_nothing_is_applied(fresh: Database, folder: Path) -> None:
     edited = folder / "0050_create_tiering_absence.sql"
     edited.write_text(
         edited.read_text(encoding="utf-8").replace("reason TEXT", "reason BIGINT"), encoding="utf-8"
@@ -101,7 +103,7 @@ def test_an_edited_statement_is_refused_and_nothing_is_applied(fresh: Database, 
     assert contents(fresh, "tiering") == before
 
 
-def test_a_newer_warehouse_is_refused(fresh: Database) -> None:  # noqa: F811
+def test_a_newer_warehouse_is_refused(fresh: Database) -> None:
     query(
         fresh,
         "INSERT INTO tiering.schema_upgrade (number, name, sha256, applied_at) "
@@ -111,7 +113,7 @@ def test_a_newer_warehouse_is_refused(fresh: Database) -> None:  # noqa: F811
         _upgrade(fresh)
 
 
-def test_a_failing_statement_leaves_the_schema_as_it_was(fresh: Database, folder: Path) -> None:  # noqa: F811
+def test_a_failing_statement_leaves_the_schema_as_it_was(fresh: Database, folder: Path) -> None:
     (folder / "9998_good.sql").write_text("CREATE TABLE tiering.good (id TEXT)\n", encoding="utf-8")
     (folder / "9999_bad.sql").write_text("CREATE TABLE nowhere.bad (id TEXT)\n", encoding="utf-8")
     before = contents(fresh, "tiering")

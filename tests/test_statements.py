@@ -1,5 +1,7 @@
 """Every statement of the product: one per file, documented, transpiled, used."""
 
+# ruff: noqa: F401, F811 - fixtures come in by their names
+
 from __future__ import annotations
 
 import re
@@ -8,9 +10,9 @@ from typing import Any
 
 import pytest
 import sqlglot
+from companies import DEMO, ROOT, demo_policies, fresh, warehouses
 from sqlglot import exp
 
-from companies import DEMO, ROOT, demo_policies, fresh, warehouses  # noqa: F401
 from sql.connect import Database, connected
 from sql.contract import ENTITIES, SPACES
 from sql.measure import column_of, measure_statement
@@ -155,7 +157,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_spelling_means_the_same_on_both_engines(fresh: Database, case: str) -> None:  # noqa: F811
+def test_a_spelling_means_the_same_on_both_engines(fresh: Database, case: str) -> None:
     statement, value = CASES[case]
     with connected(fresh, "tiering_warehouse") as connection:
         found = run_text(connection, statement).scalar_one()
@@ -178,8 +180,10 @@ PARSED = [
     *[
         ("money", text, None)
         for text in (
-            "", " ", "1,234.56", "1.234,56", "12,5", "1e5", "1E400", "0x1F", "1_000", "١٢٣", "１２", "5 CNY", "$5",
-            "5\u00a0000", "(100)", "100-", "+5", "NaN", "nan", "Infinity", "-inf", "12.34567", "12345678901234567",
+            "", " ", "1,234.56", "1.234,56", "12,5", "1e5", "1E400", "0x1F", "1_000", "١٢٣",
+            "１２", "5 CNY", "$5",
+            "5\u00a0000", "(100)", "100-", "+5", "NaN", "nan", "Infinity", "-inf", "12.34567",
+            "12345678901234567",
             "--5", ".", "-", "null", "12.5\n0",
         )
     ],
@@ -192,7 +196,8 @@ PARSED = [
         ("date", text, None)
         for text in (
             "2023-02-29", "1900-02-29", "2024-02-30", "2024-04-31", "2024-13-01", "2024-00-10", "2024-1-1",
-            "01/02/2024", "now", "today", "yesterday", "epoch", "infinity", "J2461000", "0000-01-01", "10000-01-01",
+            "01/02/2024", "now", "today", "yesterday", "epoch", "infinity", "J2461000", "0000-01-01",
+            "10000-01-01",
             "2024-02-29 12:00:00", "2024-02-29T00:00:00", "20240229", "1899-12-31", "2100-01-01", "",
         )
     ],
@@ -215,7 +220,7 @@ PARSED = [
 ]  # fmt: skip
 
 
-def test_text_becomes_the_same_value_on_both_engines(fresh: Database) -> None:  # noqa: F811
+def test_text_becomes_the_same_value_on_both_engines(fresh: Database) -> None:
     """Numbers, days and flags are read by their own rules, not by what an engine happens to accept."""
     template = (
         "{% from 'warehouse/parse.jinja' import parsed %}SELECT said, {{ parsed('said', kind) }} FROM said"
@@ -225,7 +230,7 @@ def test_text_becomes_the_same_value_on_both_engines(fresh: Database) -> None:  
     found = []
     with connected(fresh, "tiering_warehouse") as connection:
         run_text(connection, "CREATE TABLE work.said (position BIGINT, said TEXT)")
-        for position, (kind, said, _) in enumerate(PARSED):
+        for position, (_, said, _) in enumerate(PARSED):
             run_text(
                 connection,
                 "INSERT INTO work.said VALUES (:position, :said)",

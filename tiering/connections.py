@@ -34,7 +34,8 @@ def find_connection(conn_id: str) -> AirflowConnection | None:
     from airflow.sdk.exceptions import AirflowRuntimeError
 
     try:
-        return BaseHook.get_connection(conn_id)
+        found: Any = BaseHook.get_connection(conn_id)
+        return found  # type: ignore[no-any-return]
     except AirflowRuntimeError:
         return None
     except Exception as error:
