@@ -52,7 +52,7 @@ def customer_facts():
         from airflow.sdk.exceptions import AirflowSkipException
 
         from tiering import jobs
-        from tiering.connections import SOURCE, WAREHOUSE, database_of
+        from tiering.connections import WAREHOUSE, database_of, source_of
 
         here, warehouse = runtime.settings(), database_of(WAREHOUSE)
         jobs.prepare_warehouse(warehouse)
@@ -68,7 +68,7 @@ def customer_facts():
         )
         if batch is None:
             raise AirflowSkipException("everything up to yesterday is covered")
-        jobs.extract(database_of(SOURCE), warehouse, here, batch)
+        jobs.extract(source_of(), warehouse, here, batch)
         return [batch.start.isoformat(), batch.end.isoformat()]
 
     @task

@@ -51,8 +51,9 @@ def tier_reports():
         from tiering.connections import WAREHOUSE, database_of, mail_server_of
 
         counts = jobs.send_reports(database_of(WAREHOUSE), runtime.settings(), mail_server_of())
-        if counts.get("pending"):
-            raise RuntimeError(f"{counts['pending']} mails wait for another try")
+        waiting = counts.get("pending", 0) + counts.get("uncertain", 0)
+        if waiting:
+            raise RuntimeError(f"{waiting} mails wait for another try")
         if counts.get("dead"):
             raise TieringError(
                 f"{counts['dead']} mails were refused for good; see tiering.email_outbox, status dead"

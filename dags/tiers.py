@@ -58,7 +58,7 @@ def build_tier_dag(policy, here):
         },
     )
     def tier():
-        @task.sensor(mode="reschedule", poke_interval=300, timeout=here.facts_timeout_hours * 3600)
+        @task.sensor(mode="reschedule", poke_interval=60, timeout=here.facts_timeout_hours * 3600)
         @runtime.one_line_errors
         def wait(**context) -> bool:
             from tiering import jobs

@@ -129,6 +129,8 @@ def _why_unreachable(role: str, database: Database, error: Exception) -> str:
         return f"{place}: there is no such database; create it or correct the connection {role}"
     if 'role "' in text and "does not exist" in text:
         return f"{place}: there is no user {database.user}; create it or correct the connection {role}"
+    if "permission denied for database" in text:
+        return f"{place} does not let user {database.user} in; grant CONNECT on the database"
     if "lock on file" in text:
         return (
             f"{place} is open in another process; a DuckDB file has one process at a time, wait or close it"

@@ -304,8 +304,10 @@ def test_no_customer_is_named_in_what_the_tasks_log(
 
 
 def context(run_type: str, logical_date: datetime | None, **params: Any) -> dict[str, Any]:
+    from airflow.utils.types import DagRunType
+
     dag_run = SimpleNamespace(
-        run_type=run_type,
+        run_type=DagRunType(run_type),
         logical_date=logical_date,
         run_after=datetime(2026, 2, 3, tzinfo=UTC),
         partition_date=None,

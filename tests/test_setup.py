@@ -87,6 +87,7 @@ def test_an_unknown_setting(installation, monkeypatch, capsys) -> None:
         ("TIERING_POLICIES", "/no/such/folder"),
         ("TIERING_MAXIMUM_QUARANTINE_SHARE", "101"),
         ("TIERING_MINIMUM_ROWS", "0"),
+        ("TIERING_DOMAIN", "not a domain"),
         ("TIERING_FIRST_DAY", "01/02/2024"),
         ("TIERING_FALLBACK_MANAGER", "a@b.example,c@d.example"),
         ("TIERING_ALERT_EMAIL", "nobody"),
@@ -159,6 +160,23 @@ def test_a_wrong_password_is_never_echoed(installation, monkeypatch, capsys, pos
     code, lines = check(capsys)
     assert code == 1
     assert "refuses the password of user tiering; correct the connection tiering_warehouse" in lines[0]
+
+
+def test_a_source_file_that_does_not_exist_is_not_created(installation, monkeypatch, capsys) -> None:
+    path = installation / "mistyped.duckdb"
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_TIERING_SOURCE", airflow_case.connection(conn_type="duckdb", host=str(path))
+    )
+    code, lines = check(capsys)
+    assert code == 1
+    assert "there is no file" in lines[0]
+    assert not path.exists()
+
+
+def test_a_warehouse_without_tables_has_no_facts(installation, capsys) -> None:
+    code, lines = check(capsys, "--as-of", "2025-12-31", "--policy", "pyramid")
+    assert code == 1
+    assert "no facts were loaded; run customer_facts first" in lines[0]
 
 
 def test_an_unreachable_database(installation, monkeypatch, capsys) -> None:

@@ -79,10 +79,10 @@ def _check_source(here: Settings) -> str:
 
     from sql.contract import ENTITIES
     from sql.extract import Batch, Source, check_columns, read_source
-    from tiering.connections import SOURCE, database_of
+    from tiering.connections import SOURCE, source_of
 
     selects = read_source(here.source)
-    database = database_of(SOURCE)
+    database = source_of()
     engine = create_engine(database.url_unbuffered, hide_parameters=True)
     try:
         with unreachable(SOURCE, database):

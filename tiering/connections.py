@@ -74,6 +74,14 @@ def database_of(conn_id: str) -> Database:
     )
 
 
+def source_of() -> Database:
+    """Return the source database. Raises TieringError when its DuckDB file does not exist: reading would create it."""
+    database = database_of(SOURCE)
+    if database.kind == "duckdb" and not Path(database.path).is_file():
+        raise TieringError(f"{SOURCE}: there is no file {database.path}; correct the host of the connection")
+    return database
+
+
 def mail_server_of(conn_id: str = SMTP) -> Any:
     """Return the mail server of a connection (`reports.mail.SmtpServer`), or None when there is no connection.
 

@@ -32,10 +32,13 @@ def prepare_warehouse(warehouse: Database) -> list[str]:
 
 def covered_through(warehouse: Database) -> date | None:
     """Return the last day the facts cover without a gap, or None."""
+    from sqlalchemy import inspect
+
     from sql.facts import facts_through
 
     with connected(warehouse, "tiering_warehouse") as connection:
-        return facts_through(connection)
+        has_ledger = inspect(connection).has_table("batch", schema="tiering")
+        return facts_through(connection) if has_ledger else None
 
 
 def choose_batch(

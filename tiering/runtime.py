@@ -48,15 +48,20 @@ def one_line_errors(function: Callable[P, T]) -> Callable[P, T]:
     return wrapped
 
 
+def run_type_of(context: Any) -> str:
+    """Return the kind of a run as one word: scheduled, backfill, manual, asset_triggered, …"""
+    kind = getattr(context["dag_run"], "run_type", "manual")
+    return str(getattr(kind, "value", kind))  # a real run carries an enum, whose text is DagRunType.SCHEDULED
+
+
 def is_scheduled(context: Any) -> bool:
     """Whether the run has a day of its own: scheduled and backfill runs do, manual and asset-triggered ones do not."""
-    kind = str(getattr(context["dag_run"], "run_type", "manual"))
-    return any(word in kind for word in ("scheduled", "backfill"))
+    return run_type_of(context) in ("scheduled", "backfill")
 
 
 def is_backfill(context: Any) -> bool:
     """Whether the run is part of a backfill."""
-    return "backfill" in str(getattr(context["dag_run"], "run_type", ""))
+    return run_type_of(context) == "backfill"
 
 
 def run_day(context: Any, zone: Any) -> date:

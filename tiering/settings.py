@@ -36,8 +36,8 @@ class Settings:
     sender: str = ""
     fallback_manager: str = ""
     alert_email: str = ""
-    mail_dir: Path = Path("mail")
-    data_docs_dir: Path = Path("data_docs")
+    mail_dir: Path = ROOT / "mail"
+    data_docs_dir: Path = ROOT / "data_docs"
     first_day: date | None = None
     minimum_rows: int = 1
     maximum_quarantine_share: str = "0.10"
@@ -90,9 +90,12 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         values["policies"] = _existing_folder("TIERING_POLICIES", given["policies"])
     for name in ("mail_dir", "data_docs_dir"):
         if name in given:
-            values[name] = Path(given[name]).expanduser()
+            folder = Path(given[name]).expanduser()
+            values[name] = folder if folder.is_absolute() else ROOT / folder
     if not re.fullmatch(r"[A-Z]{3}", given.get("reporting_currency", "CNY")):
         raise TieringError("TIERING_REPORTING_CURRENCY: an ISO 4217 code in capitals is needed, such as CNY")
+    if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", given.get("domain", "tiering.example")):
+        raise TieringError("TIERING_DOMAIN: a domain such as tiering.example.com is needed, in small letters")
     zone = given.get("timezone", "Asia/Shanghai")
     if "/" not in zone and zone != "UTC" or zone not in available_timezones():
         raise TieringError(f"TIERING_TIMEZONE: {zone!r} is no IANA zone, such as Asia/Shanghai")
@@ -107,7 +110,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
                 raise TieringError(f"TIERING_{name.upper()}: a whole number from 1 is needed")
             values[name] = int(given[name])
     share = given.get("maximum_quarantine_share", "0.10")
-    if not re.fullmatch(r"0?\.\d+|0|1", share):
+    if not re.fullmatch(r"0?\.\d+|0|1(\.0+)?", share):
         raise TieringError("TIERING_MAXIMUM_QUARANTINE_SHARE: a fraction from 0 to 1 is needed, such as 0.10")
     for name in ("fallback_manager", "alert_email", "sender"):
         if given.get(name):
