@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -304,6 +305,18 @@ def _keywords(server: Database) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def held(database: Database) -> Iterator[Database]:
+    """Keep a DuckDB file open meanwhile: opening it for every step takes longer than the steps."""
+    if database.kind != "duckdb":
+        yield database
+        return
+    engine = open_engine(database)
+    with engine.connect():
+        yield database
+    engine.dispose()
+
+
 @pytest.fixture(scope="session")
 def warehouses(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Warehouses:
     """The maker of databases."""
@@ -322,7 +335,8 @@ def fresh(engine_name: str, warehouses: Warehouses) -> Iterator[Database]:
 def loaded(engine_name: str, warehouses: Warehouses) -> Iterator[Database]:
     """A warehouse of the engine under test with the small company's facts, to be changed freely."""
     database = warehouses.loaded(engine_name)
-    yield database
+    with held(database):
+        yield database
     warehouses.drop(database)
 
 
@@ -330,7 +344,8 @@ def loaded(engine_name: str, warehouses: Warehouses) -> Iterator[Database]:
 def published(engine_name: str, warehouses: Warehouses) -> Iterator[Database]:
     """A warehouse of the engine under test in which every policy is published, to be changed freely."""
     database = warehouses.published(engine_name)
-    yield database
+    with held(database):
+        yield database
     warehouses.drop(database)
 
 
@@ -442,9 +457,10 @@ class Said:
 
 
 @pytest.fixture
-def said(fresh: Database, tmp_path: Path) -> Said:
+def said(fresh: Database, tmp_path: Path) -> Iterator[Said]:
     """A warehouse whose source stands in the same database and says what the test puts there."""
-    return Said(fresh, tmp_path / "said")
+    with held(fresh):
+        yield Said(fresh, tmp_path / "said")
 
 
 def batch_of(month: str, months: int = 1) -> Batch:

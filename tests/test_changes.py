@@ -228,6 +228,18 @@ def test_a_tier_that_the_old_indicators_lose_under_the_new_policy_is_the_policys
     assert drivers_under_stricter(before, now, "C", "D") == ("policy", [])
 
 
+def test_the_policy_is_the_cause_even_where_a_mixture_of_both_days_gives_the_old_tier() -> None:
+    policy = parse_policy(
+        RULES.replace("collection_rate >= 0.90", "collection_rate >= 0.95"), "stricter.yaml"
+    )
+    before = indicator_frame(policy, [{"is_key": True, "collection_rate": Decimal("0.90")}])
+    now = indicator_frame(policy, [{"is_key": False, "collection_rate": Decimal("0.96")}])
+    moves = pd.DataFrame(
+        [("c0000", "B", "C")], columns=["customer_id", "from_state", "to_state"], dtype=object
+    )
+    assert find_drivers(policy, moves, now, before, same_policy=False) == {"c0000": ("policy", [])}
+
+
 def test_a_tier_that_the_old_indicators_keep_under_the_new_policy_is_the_measures_doing() -> None:
     before = {"is_key": False, "collection_rate": Decimal("0.90")}
     now = {"is_key": False, "collection_rate": Decimal("0.50")}

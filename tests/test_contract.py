@@ -22,8 +22,8 @@ PROMISED = {
     "absence": "policy_id customer_id reason valid_from valid_to",
     "tier_change": "policy_id customer_id as_of revision from_tier to_tier direction cause drivers "
     "account_manager_id run_id recorded_at superseded_at",
-    "score_component": "policy_id as_of revision customer_id indicator value level points weight contribution "
-    "is_missing evidence_on",
+    "score_component": "policy_id as_of revision customer_id indicator value level points weight "
+    "contribution is_missing evidence_on",
     "tier_definition": "policy_id policy_version tier tier_rank rule actions",
     "policy_version": "policy_id policy_version policy_text effective_from first_used_at",
     "run": "policy_id as_of revision run_id status facts_through reason",

@@ -434,8 +434,9 @@ def test_the_input_hash_depends_on_the_policy_and_not_on_its_spelling() -> None:
 def test_the_runs_hash_depends_on_who_had_which_input() -> None:
     policy = small()
     rows = [{"amount": Decimal(1), "rate": Decimal(1)}, {"amount": Decimal(2), "rate": Decimal(1)}]
+    others = [{**row, "account_id": f"d{number}"} for number, row in enumerate(rows)]
     run_hash = [
         run_input_hash(policy, decide_tiers(policy, indicator_frame(policy, some)).decisions)
-        for some in (rows, rows[::-1], rows[:1], [])
+        for some in (rows, rows[::-1], rows[:1], [], others)  # turned round, each has the other's input
     ]
-    assert len(set(run_hash)) == 4
+    assert len(set(run_hash)) == 5

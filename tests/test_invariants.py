@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from companies import ENGINES, Warehouses, query, warehouses
+from companies import ENGINES, Warehouses, held, query, warehouses
 
 from sql.connect import Database, connected
 from sql.statements import run_text
@@ -185,10 +185,10 @@ UNCHECKED = {
 
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damage_is_noticed(damage: str, warehouses: Warehouses) -> None:
-    database = warehouses.published("duckdb")
-    for statement in DAMAGE[damage][0]:
-        query(database, statement)
-    assert DAMAGE[damage][1] in broken_invariants(database)
+    with held(warehouses.published("duckdb")) as database:
+        for statement in DAMAGE[damage][0]:
+            query(database, statement)
+        assert DAMAGE[damage][1] in broken_invariants(database)
     warehouses.drop(database)
 
 

@@ -51,9 +51,10 @@ DAYS = (date(2025, 11, 30), date(2025, 12, 31), date(2026, 1, 31), date(2026, 2,
 DAY = DAYS[1]
 
 CONSUMED = {
-    "customer_tier": "policy_id, customer_id, tier, tier_rank, computed_tier, status, score, since_on, as_of, "
-    "next_review_on, completeness, policy_version, run_id",
-    "customer_tier_history": "policy_id, customer_id, tier, computed_tier, status, valid_from, valid_to, run_id",
+    "customer_tier": "policy_id, customer_id, tier, tier_rank, computed_tier, status, score, since_on, "
+    "as_of, next_review_on, completeness, policy_version, run_id",
+    "customer_tier_history": "policy_id, customer_id, tier, computed_tier, status, valid_from, valid_to, "
+    "run_id",
     "absence": "policy_id, customer_id, reason, valid_from, valid_to",
     "tier_change": "policy_id, as_of, revision, customer_id, from_tier, to_tier, direction, cause, drivers, "
     "account_manager_id, run_id",

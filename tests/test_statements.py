@@ -48,11 +48,21 @@ def _names(path: Path) -> list[dict[str, Any]]:
             "entity_name": "sales",
             "table": "refused",
             "columns": {"a": "TEXT", "b": "DECIMAL(20, 4)"},
+            "whole": ["customers", "plan"],
             "query": "SELECT position FROM work.parsed_sales",
             "has_customer": True,
             "names_column": True,
         }
-        return [known, {**known, "entity": "account_managers", "has_customer": False, "names_column": False}]
+        return [
+            known,
+            {
+                **known,
+                "entity": "account_managers",
+                "has_customer": False,
+                "names_column": False,
+                "whole": [],
+            },
+        ]
     shapes = []
     for entity in ENTITIES.values():
         if _name(path) == "warehouse/translate_batch.sql" and not entity.translated:
