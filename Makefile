@@ -23,7 +23,7 @@ demo: setup ## run the whole job on a generated company; everything lands in .de
 test: setup ## run every test on DuckDB and on a PostgreSQL of their own
 	@tools/postgres.sh
 	@$(BIN)/ruff check .
-	@$(BIN)/python -m pytest --durations=10
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15
 
 wwi: setup ## run the whole job on Wide World Importers (needs ../shared/data/wwi_slice) and print what it found
 	@$(BIN)/python tests/wwi.py

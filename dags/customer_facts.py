@@ -35,12 +35,8 @@ CUSTOMER_FACTS = Asset("customer_facts")
     doc_md=__doc__,
     tags=["customer-tiering", "facts"],
     params={
-        "batch_start": Param(
-            None, type=["null", "string"], format="date", description="First day to extract again"
-        ),
-        "batch_end": Param(
-            None, type=["null", "string"], format="date", description="Day after the last day"
-        ),
+        "batch_start": Param(None, type=["null", "string"], format="date", description="First day to extract again"),
+        "batch_end": Param(None, type=["null", "string"], format="date", description="Day after the last day"),
     },
 )
 def customer_facts():

@@ -46,7 +46,6 @@ def tier_reports():
     @runtime.one_line_errors
     def send() -> list[str]:
         from sql.errors import TieringError
-
         from tiering import jobs
         from tiering.connections import WAREHOUSE, database_of, mail_server_of
 
@@ -55,9 +54,7 @@ def tier_reports():
         if waiting:
             raise RuntimeError(f"{waiting} mails wait for another try")
         if counts.get("dead"):
-            raise TieringError(
-                f"{counts['dead']} mails were refused for good; see tiering.email_outbox, status dead"
-            )
+            raise TieringError(f"{counts['dead']} mails were refused for good; see tiering.email_outbox, status dead")
         return [f"{status}: {number}" for status, number in sorted(counts.items())]
 
     write() >> send()

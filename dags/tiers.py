@@ -52,9 +52,7 @@ def build_tier_dag(policy, here):
         tags=["customer-tiering", "tiers", policy.ref],
         params={
             "as_of": Param(None, type=["null", "string"], format="date", description="Day to look at"),
-            "restate": Param(
-                None, type=["null", "string"], description="Reason for publishing a published day again"
-            ),
+            "restate": Param(None, type=["null", "string"], description="Reason for publishing a published day again"),
         },
     )
     def tier():
@@ -86,9 +84,7 @@ def build_tier_dag(policy, here):
             from tiering.connections import WAREHOUSE, database_of
 
             restate = context["params"].get("restate")
-            return jobs.decide(
-                database_of(WAREHOUSE), runtime.policies()[policy.id], measurement, restate=restate
-            )
+            return jobs.decide(database_of(WAREHOUSE), runtime.policies()[policy.id], measurement, restate=restate)
 
         @task(outlets=[CUSTOMER_TIERS])
         @runtime.one_line_errors

@@ -18,9 +18,7 @@ def make_decimals(units: Ints, precision: int, scale: int, missing: Bools | None
     """Decimals from whole minor units; exact, because no float is involved."""
     low = np.ascontiguousarray(units, dtype="<i8")
     words = np.column_stack([low, low >> 63])  # 128 bit two's complement: the value and its sign
-    column = pa.Array.from_buffers(
-        pa.decimal128(precision, scale), len(low), [None, pa.py_buffer(words.tobytes())]
-    )
+    column = pa.Array.from_buffers(pa.decimal128(precision, scale), len(low), [None, pa.py_buffer(words.tobytes())])
     return column if missing is None else blank_where(column, missing)
 
 

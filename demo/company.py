@@ -182,9 +182,7 @@ def _found_partners(
             "partner_class": pick(["DLR", "FRA", "OEM"], rng.choice(3, size=count, p=[0.5, 0.3, 0.2])),
             "branch_of_trade": pick(_TRADE_CODES, trade),
             "sales_district": pick(_REGIONS, region),
-            "ownership": pick(
-                ["state_owned", "private", "foreign"], rng.choice(3, size=count, p=[0.2, 0.65, 0.15])
-            ),
+            "ownership": pick(["state_owned", "private", "foreign"], rng.choice(3, size=count, p=[0.2, 0.65, 0.15])),
             "headcount": pa.array(np.rint(rng.lognormal(np.log(80), 1.1, count)).astype(np.int64)),
             "opened_day": make_days(opened),
             "currency_code": pick(_CURRENCIES, currency),
@@ -234,17 +232,13 @@ def _name_partners(
     member = pc.if_else(
         is_domestic,
         pc.binary_join_element_wise(of_head, pick(_CITIES, city), "分公司", ""),
-        pc.binary_join_element_wise(
-            of_head, pick(_FOREIGN_WORDS, word[1] % len(_FOREIGN_WORDS)), "Branch", " "
-        ),
+        pc.binary_join_element_wise(of_head, pick(_FOREIGN_WORDS, word[1] % len(_FOREIGN_WORDS)), "Branch", " "),
     )
     names = pc.if_else(pa.array(is_member), member, names)
     slip = rng.random(count)
     slip[:3] = 0.005, 0.015, 0.025
     names = pc.if_else(pa.array(slip < 0.01), pc.binary_join_element_wise(" ", names, ""), names)
-    names = pc.if_else(
-        pa.array((slip >= 0.01) & (slip < 0.02)), pc.binary_join_element_wise(names, "  ", ""), names
-    )
+    names = pc.if_else(pa.array((slip >= 0.01) & (slip < 0.02)), pc.binary_join_element_wise(names, "  ", ""), names)
     start, rest = pc.utf8_slice_codeunits(names, 0, 4), pc.utf8_slice_codeunits(names, 4)
     doubled = pc.binary_join_element_wise(start, rest, "  ")
     return pc.if_else(pa.array((slip >= 0.02) & (slip < 0.03)), doubled, names)
@@ -301,9 +295,7 @@ def _trade(
     rank[order] = np.arange(len(order))
     document_no = make_numbers("RV", np.arange(1, len(order) + 1), 9)
     due = np.where(is_credit, posted, posted + partners.terms_days[partner])
-    documents = _Documents(
-        document_no, partner[order], posted[order], due[order], is_credit[order], gross[order]
-    )
+    documents = _Documents(document_no, partner[order], posted[order], due[order], is_credit[order], gross[order])
 
     invoices = pa.table(
         {
@@ -507,9 +499,7 @@ def _quote_rates(rng: np.random.Generator, first: np.datetime64, last: np.dateti
     )
 
 
-def _set_budget(
-    partners: _Partners, documents: _Documents, first: np.datetime64, last: np.datetime64
-) -> pa.Table:
+def _set_budget(partners: _Partners, documents: _Documents, first: np.datetime64, last: np.datetime64) -> pa.Table:
     """A plan per full year ahead: the year before plus a tenth, in 100 000 CNY."""
     in_cny = documents.gross / 113 * _CNY_PER_UNIT[partners.currency[documents.partner]]
     posted_year = documents.posted.astype("datetime64[Y]").astype(int) + 1970

@@ -35,9 +35,7 @@ def plant_dirt(
     width = len(partners["partner_no"][0].as_py())
     # Accounts that pay for themselves in CNY and are known since before the first day.
     is_plain = pc.and_(
-        pc.and_(
-            pc.equal(partners["payer_no"], partners["partner_no"]), pc.equal(partners["currency_code"], "CNY")
-        ),
+        pc.and_(pc.equal(partners["payer_no"], partners["partner_no"]), pc.equal(partners["currency_code"], "CNY")),
         pc.and_(pc.less(partners["opened_day"], first_day), pc.equal(partners["lifecycle"], "A")),
     )
     plain = partners.filter(is_plain).slice(0, 60).to_pylist()
@@ -143,9 +141,7 @@ def plant_dirt(
         "debtor_item",
         [item(10 + i, day, day + timedelta(days=30), unknown[2 + i]) for i, day in enumerate(spread(3, 170))],
     )
-    plant(
-        "receivables", "duplicate", "debtor_item", items.take(pa.array([i + 1 for i in picked])).to_pylist()
-    )
+    plant("receivables", "duplicate", "debtor_item", items.take(pa.array([i + 1 for i in picked])).to_pylist())
 
     receipts = 0
 

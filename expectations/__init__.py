@@ -90,15 +90,11 @@ def read_suite(entity: str, folder: Path = FOLDER) -> dict[str, Any]:
     declared = suite.get("expectations") or []
     rules = [expectation.get("meta", {}).get("rule") for expectation in declared]
     if not declared or not all(rules):
-        raise TieringError(
-            f"expectations/{entity}.json: every suite declares expectations, each with meta.rule"
-        )
+        raise TieringError(f"expectations/{entity}.json: every suite declares expectations, each with meta.rule")
     if len(set(rules)) != len(rules):
         raise TieringError(f"expectations/{entity}.json: two expectations share the name of a rule")
     if not any(expectation.get("severity") == "critical" for expectation in declared):
-        raise TieringError(
-            f"expectations/{entity}.json: no expectation is critical, so nothing could stop a bad batch"
-        )
+        raise TieringError(f"expectations/{entity}.json: no expectation is critical, so nothing could stop a bad batch")
     return suite
 
 
@@ -197,9 +193,9 @@ def _evaluate(
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
     url = warehouse.url.render_as_string(hide_password=False)
-    source = (
-        context.data_sources.add_postgres if dialect == "postgres" else context.data_sources.add_sql
-    )("warehouse", connection_string=url)
+    source = (context.data_sources.add_postgres if dialect == "postgres" else context.data_sources.add_sql)(
+        "warehouse", connection_string=url
+    )
     definitions = []
     for name, suite in suites.items():
         asset = source.add_table_asset(f"{name}", table_name=f"parsed_{name}", schema_name="work")
@@ -233,9 +229,7 @@ def _evaluate(
         )
     )
     try:
-        with connected(
-            warehouse, "tiering_warehouse"
-        ):  # keeps a DuckDB file open: opening it for every metric is slow
+        with connected(warehouse, "tiering_warehouse"):  # keeps a DuckDB file open: opening it for every metric is slow
             result = checkpoint.run()
     finally:  # Great Expectations keeps its sessions: a DuckDB file would stay open, and its last rows in the log
         source.get_execution_engine().close()
@@ -256,9 +250,7 @@ def _evaluate(
             evaluated += 1
             findings += _finding(name, outcome)
     if len(result.run_results) != len(suites):
-        raise TieringError(
-            f"{len(suites)} suites declared, {len(result.run_results)} evaluated; nothing was loaded"
-        )
+        raise TieringError(f"{len(suites)} suites declared, {len(result.run_results)} evaluated; nothing was loaded")
     return findings, evaluated
 
 

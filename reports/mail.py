@@ -100,9 +100,7 @@ def check_recipient(address: str) -> str:
     """One plain address, its domain in lower case; anything else that a mail standard allows is refused."""
     found = _ADDRESS.fullmatch(address) if len(address) <= 254 else None
     if found is None or len(found[1]) > 64:
-        raise BadRecipientError(
-            f"{ascii(address)[:80]} is not one plain ASCII mail address like name@corp.example"
-        )
+        raise BadRecipientError(f"{ascii(address)[:80]} is not one plain ASCII mail address like name@corp.example")
     return f"{found[1]}@{found[2].lower()}"
 
 
@@ -178,9 +176,7 @@ def _split_sender(sender: str) -> tuple[str, str]:
     return (found["name"] or "").strip(), check_recipient((found["bracketed"] or found["plain"]).strip())
 
 
-def deliver(
-    server: SmtpServer, messages: Iterable[tuple[str, str, str, bytes]]
-) -> Iterator[tuple[str, Outcome]]:
+def deliver(server: SmtpServer, messages: Iterable[tuple[str, str, str, bytes]]) -> Iterator[tuple[str, Outcome]]:
     """Send (key, sender, recipient, message) one by one and say what became of each key.
 
     A message is taken only after the outcome of the one before was handed over.

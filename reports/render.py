@@ -148,9 +148,7 @@ def _lay_out(digest: Digest, language: Language) -> Page:
             for d, label in (("up", _("Up")), ("down", _("Down")), ("new", _("New")), ("left", _("Left")))
         ),
         totals=_totals(digest, movers, language),
-        unassigned=_("Customers without an account manager: {count}", count=_.count(unassigned))
-        if unassigned
-        else "",
+        unassigned=_("Customers without an account manager: {count}", count=_.count(unassigned)) if unassigned else "",
         sections=tuple(_lay_out_section(section, digest.currency, language) for section in digest.sections),
         quarantined=tuple(
             (entity_in_words(found.entity, language), clean_text(found.rule), _.count(found.rows))

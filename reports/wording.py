@@ -135,9 +135,7 @@ def driver_in_words(driver: Driver, language: Language, currency: str) -> str:
     return _("{title} fell from {before} to {after}", title=title, before=before, after=after)
 
 
-def _figures_before_and_after(
-    driver: Driver, language: Language, currency: str
-) -> tuple[str | None, str | None]:
+def _figures_before_and_after(driver: Driver, language: Language, currency: str) -> tuple[str | None, str | None]:
     """Both values as shown; the unit of days stands once when both are there."""
     _ = language
     was, now = _number(driver.before), _number(driver.after)

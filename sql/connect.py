@@ -132,9 +132,7 @@ def _why_unreachable(role: str, database: Database, error: Exception) -> str:
     if "permission denied for database" in text:
         return f"{place} does not let user {database.user} in; grant CONNECT on the database"
     if "lock on file" in text:
-        return (
-            f"{place} is open in another process; a DuckDB file has one process at a time, wait or close it"
-        )
+        return f"{place} is open in another process; a DuckDB file has one process at a time, wait or close it"
     if database.kind == "duckdb":
         return f"{place} cannot be opened as a DuckDB file; correct the path in the connection {role}"
     if re.search(r"could not translate|resolve|Name or service", text):
@@ -157,9 +155,7 @@ def read_arrow(connection: Connection, sql: str, parameters: dict[str, Any] | No
         values = [compiled.params[name] for name in compiled.positiontup or ()]
         table = _driver(connection).execute(str(compiled), values).to_arrow_table()
     else:
-        numbered = re.sub(
-            r"%\((\w+)\)s(?:::\w+)?", ":\\1", str(statement.compile(dialect=connection.dialect))
-        )
+        numbered = re.sub(r"%\((\w+)\)s(?:::\w+)?", ":\\1", str(statement.compile(dialect=connection.dialect)))
         order: list[str] = []
 
         def number(match: re.Match[str]) -> str:

@@ -12,7 +12,6 @@ from typing import Any
 import duckdb_sqlalchemy
 from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
 
-
 _Context: Any = duckdb_sqlalchemy.Dialect.execution_ctx_cls
 
 

@@ -36,9 +36,7 @@ class Batch:
 
     def __post_init__(self) -> None:
         if self.start >= self.end:
-            raise TieringError(
-                f"batch {self.start}/{self.end}: the end must lie after the start (it is not included)"
-            )
+            raise TieringError(f"batch {self.start}/{self.end}: the end must lie after the start (it is not included)")
 
     @property
     def batch_id(self) -> str:
@@ -133,11 +131,7 @@ def _as_text(value: Any) -> str | None:
     if isinstance(value, Decimal):
         return format(value, "f")
     if isinstance(value, datetime):
-        return (
-            value.date().isoformat()
-            if value.time() == time() and value.tzinfo is None
-            else value.isoformat(" ")
-        )
+        return value.date().isoformat() if value.time() == time() and value.tzinfo is None else value.isoformat(" ")
     if isinstance(value, float):
         return repr(value)
     return str(value)
@@ -221,13 +215,9 @@ def extract_batch(
                 reader = engine.connect()
             with reader:
                 if reader.dialect.name == "postgresql":
-                    reader = reader.execution_options(
-                        isolation_level="REPEATABLE READ", postgresql_readonly=True
-                    )
+                    reader = reader.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
                 with reader.begin():
-                    return _land_all(
-                        Source(reader, f"source {folder.name}", selects, batch), target, same=False
-                    )
+                    return _land_all(Source(reader, f"source {folder.name}", selects, batch), target, same=False)
         finally:
             engine.dispose()
 
@@ -245,9 +235,7 @@ def _land_all(source: Source, target: Connection, *, same: bool) -> Extraction:
         entity = ENTITIES[name]
         totals += source.totals(entity, present)
         landed = (
-            _land_within(source, target, entity, present)
-            if same
-            else _land_streamed(source, target, entity, present)
+            _land_within(source, target, entity, present) if same else _land_streamed(source, target, entity, present)
         )
         rows[name] = landed
         log.info("landed %s %s: %d rows", name, source.batch.batch_id, landed)
@@ -317,7 +305,5 @@ def _land_attributes(source: Source, target: Connection, *, same: bool) -> int:
 
 
 def _count_landed(target: Connection, entity: str, batch: Batch) -> int:
-    count = run(
-        target, "warehouse/count_landing.sql", {"batch_id": batch.batch_id}, entity=entity
-    ).scalar_one()
+    count = run(target, "warehouse/count_landing.sql", {"batch_id": batch.batch_id}, entity=entity).scalar_one()
     return int(count)

@@ -147,9 +147,7 @@ def parse_entity(connection: Connection, entity: Entity, batch: Batch, reporting
             "warehouse/translate_batch.sql",
             {
                 "reporting_currency": reporting_currency,
-                **(
-                    {} if entity.dated_by else {"last_day": batch.last_day}
-                ),  # an open order: at most today's rate
+                **({} if entity.dated_by else {"last_day": batch.last_day}),  # an open order: at most today's rate
             },
             entity=entity,
             minor_digits=MINOR_DIGITS.get(reporting_currency, 2),
@@ -219,9 +217,7 @@ def load_batch(warehouse: Database, batch: Batch) -> Load:
             not extracted
             or not run(connection, "warehouse/count_validated.sql", {"batch_id": batch.batch_id}).scalar_one()
         ):
-            raise TieringError(
-                f"batch {batch.batch_id} was not validated; run extract and validate for it again"
-            )
+            raise TieringError(f"batch {batch.batch_id} was not validated; run extract and validate for it again")
         batch_no = int(run(connection, "warehouse/read_next_batch_no.sql").scalar_one())
         newest = run(connection, "warehouse/read_newest_holds_from.sql").scalar_one()
         holds_from = max(batch.last_day, newest) if newest else batch.last_day

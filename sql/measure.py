@@ -51,9 +51,7 @@ class Measurement:
 @cache
 def read_library() -> dict[str, Measure]:
     """Return every measure that sql/measures/measures.sql defines, by name (with its basis)."""
-    tree = sqlglot.parse_one(
-        render("measures/measures.sql", grain="customer", windows=["ever"]), read="duckdb"
-    )
+    tree = sqlglot.parse_one(render("measures/measures.sql", grain="customer", windows=["ever"]), read="duckdb")
     library: dict[str, Measure] = {}
     for projection in tree.expressions:
         name = projection.alias_or_name
@@ -87,20 +85,14 @@ def columns_for(policies: Iterable[Policy]) -> list[str]:
             column = column_of(indicator)
             measure = column.partition("__")[0]
             if measure not in library:
-                bases = [
-                    known.rpartition("_")[2]
-                    for known in library
-                    if known.rpartition("_")[0] == indicator.measure
-                ]
+                bases = [known.rpartition("_")[2] for known in library if known.rpartition("_")[0] == indicator.measure]
                 near = get_close_matches(measure, list(library), n=1)
                 hint = (
                     f"name its basis: {' or '.join(sorted(bases))}"
                     if bases
                     else (f"did you mean {near[0]}?" if near else "see sql/measures/measures.sql")
                 )
-                raise TieringError(
-                    f"policy {policy.id}, indicator {name}: there is no measure {measure}; {hint}"
-                )
+                raise TieringError(f"policy {policy.id}, indicator {name}: there is no measure {measure}; {hint}")
             needed.add(column)
     return sorted(needed)
 
@@ -120,9 +112,7 @@ def measure_statement(grain: str, columns: Iterable[str]) -> str:
     for name in ("sales", "payments"):
         cte = next(cte for cte in with_.expressions if cte.alias == name)
         if name in read:
-            kept = [
-                part for part in cte.this.expressions if part.alias_or_name in read[name] | {"account_id"}
-            ]
+            kept = [part for part in cte.this.expressions if part.alias_or_name in read[name] | {"account_id"}]
             cte.this.set("expressions", kept)
         else:
             with_.set("expressions", [other for other in with_.expressions if other.alias != name])
@@ -167,11 +157,7 @@ def take_measures(connection: Connection, policies: Iterable[Policy], grain: str
         {
             "as_of": as_of,
             "facts_batch_no": batch_no,
-            **{
-                key: value
-                for key, value in starts.items()
-                if f":{key}" in statement or f"${key}" in statement
-            },
+            **{key: value for key, value in starts.items() if f":{key}" in statement or f"${key}" in statement},
         },
     )
     analyze(connection, f"work.{table}")

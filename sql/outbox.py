@@ -152,8 +152,7 @@ def _gather(connection: Connection, runs: Any, currency: str, fallback_address: 
             currency=currency,
             sections=tuple(sections[manager_id]),
             quarantined=tuple(
-                QuarantineCount(entity, rule, rows)
-                for (entity, rule), rows in sorted(quarantined[manager_id].items())
+                QuarantineCount(entity, rule, rows) for (entity, rule), rows in sorted(quarantined[manager_id].items())
             ),
             unassigned_customers=len(customers[FALLBACK]) if manager_id == FALLBACK else 0,
             customers=len(customers[manager_id]),
@@ -167,9 +166,7 @@ def _address(email: str | None) -> str | None:
         return None
 
 
-def _sections_of_run(
-    connection: Connection, policy: Policy, row: Any, owner: Any
-) -> dict[str, PolicySection]:
+def _sections_of_run(connection: Connection, policy: Policy, row: Any, owner: Any) -> dict[str, PolicySection]:
     key = {"run_id": row.run_id, "policy_id": row.policy_id, "as_of": row.as_of}
     mix: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
     for count in run(connection, "warehouse/read_tier_mix.sql", key):
@@ -264,10 +261,7 @@ def send_outbox(warehouse: Database, server: SmtpServer | None, folder: Path) ->
             counts["filed"] += 1
         return Sent(dict(counts))
     attempts = {row.message_id: int(row.attempts) for row in pending}
-    mails = [
-        (row.message_id, _sender_of(row.message), row.recipient, row.message.encode("ascii"))
-        for row in pending
-    ]
+    mails = [(row.message_id, _sender_of(row.message), row.recipient, row.message.encode("ascii")) for row in pending]
     for identity, outcome in deliver(server, mails):
         status: str = outcome.status
         if status == "retry" or status == "uncertain":

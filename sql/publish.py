@@ -98,7 +98,7 @@ def stage_decisions(
                     raise SupersedingInput(
                         f"policy {policy.id}: {as_of} is published, and "
                         + ("the policy" if last.policy_version != policy.version else "the facts")
-                        + " behind it changed since; to publish it again, run with a restatement reason (parameter restate)"
+                        + " behind it changed since; to publish it again, give a reason (parameter restate)"
                     )
                 revision += 1
         run_id = run_id_of(policy.id, as_of, revision)
@@ -112,9 +112,7 @@ def stage_decisions(
             for table in ("decided", "component"):
                 run(connection, "warehouse/delete_decided.sql", {"run_id": run_id}, table=table)
             write_arrow(connection, "work.decided", _with_run(decided.decisions, DECISION_COLUMNS, run_id))
-            write_arrow(
-                connection, "work.component", _with_run(decided.components, COMPONENT_COLUMNS, run_id)
-            )
+            write_arrow(connection, "work.component", _with_run(decided.components, COMPONENT_COLUMNS, run_id))
             analyze(connection, "work.decided")
             analyze(connection, "work.component")
     return Run(
@@ -190,9 +188,7 @@ def review_run(warehouse: Database, policy: Policy, this: Run) -> Review:
     return Review(counts, tuple(requests), tuple(asked_of), is_held)
 
 
-def answer_requests(
-    warehouse: Database, this: Run, answered_by: str, *, approved: bool, comment: str = ""
-) -> None:
+def answer_requests(warehouse: Database, this: Run, answered_by: str, *, approved: bool, comment: str = "") -> None:
     """Record the answer to the run's open requests; a refusal ends the run, the last publication stays."""
     with connected(warehouse, "tiering_warehouse") as connection:
         run(
@@ -279,7 +275,8 @@ def publish_run(warehouse: Database, policy: Policy, this: Run, review: Review) 
         newest = int(run(connection, "warehouse/read_attempt.sql", {"run_id": this.run_id}).scalar_one())
         if newest != this.attempt:
             raise TieringError(
-                f"policy {policy.id} {this.as_of}: try {this.attempt} is stale, try {newest} has started; nothing was published"
+                f"policy {policy.id} {this.as_of}: try {this.attempt} is stale, try {newest} has started; "
+                "nothing was published"
             )
         known = run(connection, "warehouse/read_run.sql", {"policy_id": policy.id, "as_of": this.as_of})
         if any(row.run_id == this.run_id and row.status == "published" for row in known):
@@ -306,15 +303,14 @@ def publish_run(warehouse: Database, policy: Policy, this: Run, review: Review) 
 
 
 def _check_answers(connection: Connection, policy: Policy, this: Run, review: Review) -> None:
-    answers = {
-        row.request: row for row in run(connection, "warehouse/read_approvals.sql", {"run_id": this.run_id})
-    }
+    answers = {row.request: row for row in run(connection, "warehouse/read_approvals.sql", {"run_id": this.run_id})}
     for request in review.requests:
         answer = answers.get(request)
         if answer is None or answer.answer != "approved":
             state = "refused" if answer is not None and answer.answer == "rejected" else "not answered"
             raise TieringError(
-                f"policy {policy.id} {this.as_of}: {state}: {request}; nothing was published, the last publication stays"
+                f"policy {policy.id} {this.as_of}: {state}: {request}; "
+                "nothing was published, the last publication stays"
             )
 
 
@@ -349,17 +345,13 @@ def _keep_policy(connection: Connection, policy: Policy) -> None:
 
 
 def _frame(connection: Connection, name: str, parameters: dict[str, Any]) -> pd.DataFrame:
-    frame = (
-        read_arrow(connection, render(name), parameters).to_pandas(types_mapper=pd.ArrowDtype).astype(object)
-    )
+    frame = read_arrow(connection, render(name), parameters).to_pandas(types_mapper=pd.ArrowDtype).astype(object)
     return frame.where(frame.notna(), None)
 
 
 def _fold(connection: Connection, policy: Policy, this: Run, days: dict[date, str]) -> Folded:
     """Fold from the run's day on, and write what differs from the history that stands."""
-    standing = _frame(
-        connection, "warehouse/read_affected_spells.sql", {"policy_id": policy.id, "as_of": this.as_of}
-    )
+    standing = _frame(connection, "warehouse/read_affected_spells.sql", {"policy_id": policy.id, "as_of": this.as_of})
     found = _frame(connection, "warehouse/read_decided.sql", {"run_id": this.run_id})
     found["as_of"] = this.as_of
     if len(days) > 1:
@@ -428,9 +420,7 @@ def _write_changes(
     """Write the change rows from the run's day on; a row that stands unchanged is left alone."""
     standing = {
         (row.customer_id, row.as_of): tuple(row)
-        for row in run(
-            connection, "warehouse/read_standing_changes.sql", {"policy_id": policy.id, "as_of": this.as_of}
-        )
+        for row in run(connection, "warehouse/read_standing_changes.sql", {"policy_id": policy.id, "as_of": this.as_of})
     }
     new: dict[tuple[str, date], dict[str, Any]] = {}
     for day, moves in folded.moves.groupby("as_of"):
@@ -463,12 +453,7 @@ def _write_changes(
         write_arrow(
             connection,
             "tiering.tier_change",
-            pa.table(
-                {
-                    name: pa.array([row[name] for row in rows], types.get(name, pa.string()))
-                    for name in rows[0]
-                }
-            ),
+            pa.table({name: pa.array([row[name] for row in rows], types.get(name, pa.string())) for name in rows[0]}),
         )
 
 
@@ -477,9 +462,7 @@ def _changes_of_day(
 ) -> list[dict[str, Any]]:
     policy = current if version == current.version else _policy_as_it_ran(connection, current.id, version)
     rebuild(connection, "moved", {"customer_id": "TEXT"})
-    write_arrow(
-        connection, "work.moved", pa.table({"customer_id": pa.array(list(moves["customer_id"]), pa.string())})
-    )
+    write_arrow(connection, "work.moved", pa.table({"customer_id": pa.array(list(moves["customer_id"]), pa.string())}))
     key = {"policy_id": policy.id, "as_of": day, "revision": revision}
     managers: dict[str, str | None] = {
         row.customer_id: row.account_manager_id for row in run(connection, "warehouse/read_managers.sql", key)

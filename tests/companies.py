@@ -83,12 +83,7 @@ def columns_of(database: Database, schema: str, table: str) -> list[str]:
 
 def contents(database: Database, *schemas: str, without: Sequence[str] = ()) -> dict[str, list[str]]:
     """Return every row of every table of `schemas` as sorted text, to be compared as a multiset."""
-    names = [
-        f"{schema}.{table}"
-        for schema in schemas
-        for table in tables_of(database, schema)
-        if table not in without
-    ]
+    names = [f"{schema}.{table}" for schema in schemas for table in tables_of(database, schema) if table not in without]
     with connected(database, "tests") as connection:
         return {
             name: sorted(repr(tuple(row)) for row in connection.execute(text(f"SELECT * FROM {name}")))
@@ -432,9 +427,7 @@ class Said:
         names = list(dict.fromkeys([*entity.required, *(column for row in rows for column in row)]))
         with connected(self.database, "tests") as connection:
             connection.execute(text(f"DROP TABLE IF EXISTS said.{name}"))
-            connection.execute(
-                text(f"CREATE TABLE said.{name} ({', '.join(f'{column} TEXT' for column in names)})")
-            )
+            connection.execute(text(f"CREATE TABLE said.{name} ({', '.join(f'{column} TEXT' for column in names)})"))
             if rows:
                 places = ", ".join(f":{column}" for column in names)
                 connection.execute(

@@ -26,9 +26,7 @@ def _binaries() -> Path:
         Path(path) for path in [shutil.which("initdb")] if path
     ]
     if not found:
-        pytest.fail(
-            "PostgreSQL is not installed; `make test` installs it (Debian: apt-get install postgresql)"
-        )
+        pytest.fail("PostgreSQL is not installed; `make test` installs it (Debian: apt-get install postgresql)")
     return found[-1].parent
 
 
@@ -125,3 +123,10 @@ def warehouse(empty_database: Database) -> Database:
     with connected(empty_database, "tiering_warehouse") as connection:
         upgrade_schema(connection)
     return empty_database
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the slow files first, so that two workers end at about the same time."""
+    slow = ("test_wwi", "test_publish", "test_dags", "test_demo", "test_outbox", "test_facts", "test_measure")
+    order = {name: place for place, name in enumerate(slow)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))

@@ -49,9 +49,7 @@ def indicator_frame(policy: Policy, rows: Sequence[Mapping[str, Any]]) -> pd.Dat
 
 
 _money = st.sampled_from([Decimal(text) for text in ("-5", "0", "0.0001", "99.99", "100", "250000.5")])
-_rates = st.sampled_from(
-    [Decimal(text) for text in ("0", "0.799999999999999999", "0.8", "0.9", "0.95", "1", "1.2")]
-)
+_rates = st.sampled_from([Decimal(text) for text in ("0", "0.799999999999999999", "0.8", "0.9", "0.95", "1", "1.2")])
 _STRATEGIES = {
     "rfm_555": st.one_of(
         st.fixed_dictionaries(

@@ -53,9 +53,7 @@ ENDS = {
         ("2026-07-15", 0, "2026-07-15"),
     ],
 )
-def test_months_are_added_and_a_day_the_month_lacks_becomes_its_last(
-    day: str, months: int, expected: str
-) -> None:
+def test_months_are_added_and_a_day_the_month_lacks_becomes_its_last(day: str, months: int, expected: str) -> None:
     assert add_months(date.fromisoformat(day), months) == date.fromisoformat(expected)
 
 
@@ -96,13 +94,9 @@ def test_a_window_of_n_days_holds_n_days(number: int, as_of: date) -> None:
 
 
 @given(st.integers(1, 400), DAYS)
-def test_a_window_of_months_to_a_month_end_starts_in_the_month_that_many_before(
-    number: int, day: date
-) -> None:
+def test_a_window_of_months_to_a_month_end_starts_in_the_month_that_many_before(number: int, day: date) -> None:
     as_of = month_end(day)
-    assert month_end(window_start(f"{number} months", as_of)) == month_end(
-        add_months(day.replace(day=1), -number)
-    )
+    assert month_end(window_start(f"{number} months", as_of)) == month_end(add_months(day.replace(day=1), -number))
 
 
 @pytest.mark.parametrize(
@@ -194,9 +188,7 @@ OFF, NEAREST = "is not on the policy's calendar", "the day before it there is"
         ),
     ],
 )
-def test_a_day_that_cannot_be_measured_is_refused_with_what_to_do(
-    calendar: str, as_of: str, message: str
-) -> None:
+def test_a_day_that_cannot_be_measured_is_refused_with_what_to_do(calendar: str, as_of: str, message: str) -> None:
     with pytest.raises(TieringError) as refused:
         check_as_of(calendar, date.fromisoformat(as_of), date(2026, 6, 15), date(2026, 6, 1))
     assert str(refused.value) == f"as_of {as_of} {message}"

@@ -22,9 +22,7 @@ from transforms.policy import Policy, parse_policy
 Row = Mapping[str, Any]
 
 IS_DECIDABLE = {
-    "rfm_555": lambda row: (
-        row.get("recency_days") is None or None not in (row.get("frequency"), row.get("monetary"))
-    ),
+    "rfm_555": lambda row: row.get("recency_days") is None or None not in (row.get("frequency"), row.get("monetary")),
     "pyramid": lambda row: row["net_sales"] <= 0 or None not in (row.get("sales_rank"), row.get("customers")),
     "collection_classes": lambda row: True,
 }
@@ -37,10 +35,7 @@ def states_of(policy: Policy, rows: list[Row]) -> list[str]:
     return [
         tier or reason
         for tier, reason in zip(
-            *(
-                decisions[c].astype(object).where(decisions[c].notna(), None)
-                for c in ("computed_tier", "reason")
-            ),
+            *(decisions[c].astype(object).where(decisions[c].notna(), None) for c in ("computed_tier", "reason")),
             strict=True,
         )
     ]
@@ -74,9 +69,7 @@ def put_back(now: Row, before: Row, names: tuple[str, ...]) -> Row:
 @pytest.mark.parametrize("policy_id", SHIPPED)
 @settings(max_examples=6, deadline=None)
 @given(data=st.data())
-def test_drivers_put_back_give_the_old_tier_and_no_smaller_set_does(
-    policy_id: str, data: st.DataObject
-) -> None:
+def test_drivers_put_back_give_the_old_tier_and_no_smaller_set_does(policy_id: str, data: st.DataObject) -> None:
     policy = POLICIES[policy_id]
     before = data.draw(indicator_rows(policy, min_size=30, max_size=30))
     now = data.draw(indicator_rows(policy, min_size=30, max_size=30))
@@ -100,9 +93,7 @@ def test_drivers_put_back_give_the_old_tier_and_no_smaller_set_does(
             for fewer in combinations(policy.indicators, size):
                 tried.append((put_back(now[number], before[number], fewer), move.from_state, False))
     tried = [entry for entry in tried if entry[2] or IS_DECIDABLE[policy_id](entry[0])]
-    for (_, from_state, expected), state in zip(
-        tried, states_of(policy, [row for row, *_ in tried]), strict=True
-    ):
+    for (_, from_state, expected), state in zip(tried, states_of(policy, [row for row, *_ in tried]), strict=True):
         assert (state == from_state) is expected
 
 
@@ -168,9 +159,7 @@ def test_one_customer_that_cannot_be_mixed_does_not_hide_the_driver_of_another()
         ),
     ],
 )  # fmt: skip
-def test_drivers_told_by_example(
-    policy_id: str, before: Row, now: Row, drivers: list[tuple[str, ...]]
-) -> None:
+def test_drivers_told_by_example(policy_id: str, before: Row, now: Row, drivers: list[tuple[str, ...]]) -> None:
     expected = [dict(zip(("indicator", "before", "after"), driver, strict=True)) for driver in drivers]
     assert drivers_between(POLICIES[policy_id], [before], [now]) == {"c0000": ("measures", expected)}
 
@@ -198,9 +187,7 @@ def test_who_comes_or_leaves_is_driven_by_the_population(
         [("c0000", from_state, to_state)], columns=["customer_id", "from_state", "to_state"], dtype=object
     )
     now, before = (indicator_frame(policy, [row][:there]) for there in (there_now, there_before))
-    assert find_drivers(policy, moves, now, before, same_policy=same_policy) == {
-        "c0000": ("measures", [driver])
-    }
+    assert find_drivers(policy, moves, now, before, same_policy=same_policy) == {"c0000": ("measures", [driver])}
 
 
 @pytest.mark.parametrize("policy_id", SHIPPED)
@@ -229,14 +216,10 @@ def test_a_tier_that_the_old_indicators_lose_under_the_new_policy_is_the_policys
 
 
 def test_the_policy_is_the_cause_even_where_a_mixture_of_both_days_gives_the_old_tier() -> None:
-    policy = parse_policy(
-        RULES.replace("collection_rate >= 0.90", "collection_rate >= 0.95"), "stricter.yaml"
-    )
+    policy = parse_policy(RULES.replace("collection_rate >= 0.90", "collection_rate >= 0.95"), "stricter.yaml")
     before = indicator_frame(policy, [{"is_key": True, "collection_rate": Decimal("0.90")}])
     now = indicator_frame(policy, [{"is_key": False, "collection_rate": Decimal("0.96")}])
-    moves = pd.DataFrame(
-        [("c0000", "B", "C")], columns=["customer_id", "from_state", "to_state"], dtype=object
-    )
+    moves = pd.DataFrame([("c0000", "B", "C")], columns=["customer_id", "from_state", "to_state"], dtype=object)
     assert find_drivers(policy, moves, now, before, same_policy=False) == {"c0000": ("policy", [])}
 
 
@@ -256,9 +239,7 @@ def test_where_nothing_put_back_gives_the_old_tier_the_policy_is_the_cause() -> 
 def test_a_new_policy_may_look_at_what_was_not_measured_before() -> None:
     policy = POLICIES["rfm_555"]
     now = {"recency_days": 5, "order_count": 3, "net_sales": Decimal(9), "frequency": 5, "monetary": 5}
-    moves = pd.DataFrame(
-        [("c0000", "D", "A")], columns=["customer_id", "from_state", "to_state"], dtype=object
-    )
+    moves = pd.DataFrame([("c0000", "D", "A")], columns=["customer_id", "from_state", "to_state"], dtype=object)
     before = indicator_frame(policy, [{"recency_days": 5}])
     found = find_drivers(policy, moves, indicator_frame(policy, [now]), before, same_policy=False)
     assert found == {"c0000": ("policy", [])}
@@ -345,6 +326,4 @@ def test_an_indicator_without_components_is_missing() -> None:
         "account_manager_id",
     ]
     assert restored.loc[0, ["sales_rank", "customers"]].isna().all()
-    assert states_of(policy, [{"net_sales": Decimal(0)}]) == list(
-        decide_tiers(policy, restored).decisions["reason"]
-    )
+    assert states_of(policy, [{"net_sales": Decimal(0)}]) == list(decide_tiers(policy, restored).decisions["reason"])

@@ -92,9 +92,7 @@ def test_a_comparison_with_a_missing_value_is_never_true_nor_is_its_negation(tex
 
 def test_truth_is_three_valued() -> None:
     rows = [
-        {"is_key": left, "region": "x" if right else "y"}
-        for left in (True, False, None)
-        for right in (True, False)
+        {"is_key": left, "region": "x" if right else "y"} for left in (True, False, None) for right in (True, False)
     ]
     rows = [*rows, {"is_key": True}, {"is_key": False}, {}]
     assert holds("is_key and region = 'x'", *rows) == [True, *[False] * 8]
@@ -354,9 +352,7 @@ AMOUNTS = st.sampled_from([Decimal("0.8"), Decimal(1)]) | st.decimals(-(10**15),
 
 
 @settings(max_examples=150)
-@given(
-    values=st.lists(RATES, min_size=1, max_size=30), bound=RATES, symbol=st.sampled_from(sorted(OPERATORS))
-)
+@given(values=st.lists(RATES, min_size=1, max_size=30), bound=RATES, symbol=st.sampled_from(sorted(OPERATORS)))
 def test_a_comparison_is_that_of_pythons_decimals(values: list[Decimal], bound: Decimal, symbol: str) -> None:
     values = [*values, bound]
     expected = [OPERATORS[symbol](value, bound) for value in values]
@@ -400,17 +396,13 @@ LEAVES = st.one_of(
     _comparisons("orders", _numbers(st.integers(-3, 3))),
     _comparisons("region", st.sampled_from(["'north'", "'it''s'", "''", "'is missing'"])),
     st.sampled_from(["is_key", "is_key = true", "is_key <> false", "is_key is missing", "true", "false"]),
-    st.sampled_from(
-        ["rate >= amount", "orders < rate", "amount between orders and rate", "rate in (orders, 1)"]
-    ),
+    st.sampled_from(["rate >= amount", "orders < rate", "amount between orders and rate", "rate in (orders, 1)"]),
 )
 CONDITIONS = st.recursive(
     LEAVES,
     lambda inner: st.one_of(
         inner.map(lambda text: f"not ({text})"),
-        st.builds(
-            lambda one, word, other: f"({one}) {word} {other}", inner, st.sampled_from(["and", "or"]), inner
-        ),
+        st.builds(lambda one, word, other: f"({one}) {word} {other}", inner, st.sampled_from(["and", "or"]), inner),
     ),
     max_leaves=6,
 )
@@ -431,15 +423,11 @@ ROWS = st.lists(
 
 @settings(max_examples=100, deadline=None)
 @given(text=CONDITIONS, rows=ROWS)
-def test_sql_and_pandas_agree(
-    database: duckdb.DuckDBPyConnection, text: str, rows: list[dict[str, Any]]
-) -> None:
+def test_sql_and_pandas_agree(database: duckdb.DuckDBPyConnection, text: str, rows: list[dict[str, Any]]) -> None:
     condition = Condition(text)
     database.register("rows", a_table(rows).rename_columns(["row", *(f"{name}__ever" for name in TYPES)]))
     written = condition.sql({name: f"{name}__ever" for name in TYPES})
-    found = [
-        truth for (truth,) in database.execute(f'SELECT {written} FROM "rows" ORDER BY "row"').fetchall()
-    ]
+    found = [truth for (truth,) in database.execute(f'SELECT {written} FROM "rows" ORDER BY "row"').fetchall()]
     assert found == [bool(truth) for truth in condition.holds(a_frame(rows))]
     assert holds(condition.meaning, *rows) == found
 

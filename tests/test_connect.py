@@ -80,9 +80,7 @@ def test_the_password_is_not_in_what_a_database_prints() -> None:
 def test_a_password_with_signs_of_a_url_opens_the_door(postgres_server: Database) -> None:
     assert postgres_server.password == PASSWORD
     with connected(postgres_server, "tiering_source") as connection:
-        assert read_arrow(connection, "SELECT 1 AS one").to_pylist() == [
-            {"one": 1}
-        ]  # through the other driver, too
+        assert read_arrow(connection, "SELECT 1 AS one").to_pylist() == [{"one": 1}]  # through the other driver, too
 
 
 @pytest.mark.postgres
@@ -135,17 +133,13 @@ def test_a_duckdb_file_of_another_process_is_named(tmp_path: Path) -> None:
     assert "is open in another process" in message
 
 
-def test_one_database_is_recognised_whatever_its_spelling(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_database_is_recognised_whatever_its_spelling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     file = Database("duckdb", path=str(tmp_path / "w.duckdb"))
     assert file.is_same_as(Database("duckdb", path="w.duckdb"))
     assert not file.is_same_as(Database("duckdb", path=str(tmp_path / "v.duckdb")))
     server = Database("postgresql", host="h", name="n", user="reader", password="a")
-    assert server.is_same_as(
-        Database("postgresql", host="h", port=5432, name="n", user="writer", password="b")
-    )
+    assert server.is_same_as(Database("postgresql", host="h", port=5432, name="n", user="writer", password="b"))
     for other in ({"host": "g"}, {"port": 5433}, {"name": "m"}, {"kind": "mysql"}):
         assert not server.is_same_as(replace(server, **other))  # type: ignore[arg-type]
     assert not server.is_same_as(file)
@@ -230,16 +224,12 @@ def test_columns_are_matched_by_name_not_by_place(table: Database) -> None:
     rows = _rows().select(["day", "said", "id"]).slice(0, 1)
     with connected(table, "tiering_warehouse") as connection:
         write_arrow(connection, "work.travelled", rows)
-    assert query(table, "SELECT id, said, day, amount FROM work.travelled") == [
-        (0, None, date(2024, 2, 29), None)
-    ]
+    assert query(table, "SELECT id, said, day, amount FROM work.travelled") == [(0, None, date(2024, 2, 29), None)]
 
 
 def test_an_empty_result_keeps_its_columns(table: Database) -> None:
     with connected(table, "tiering_warehouse") as connection:
-        back = read_arrow(
-            connection, "SELECT id, amount, day FROM work.travelled WHERE day = :day", {"day": date.min}
-        )
+        back = read_arrow(connection, "SELECT id, amount, day FROM work.travelled WHERE day = :day", {"day": date.min})
     assert back.num_rows == 0
     assert back.column_names == ["id", "amount", "day"]
 

@@ -154,14 +154,10 @@ def test_the_required_entities_are_the_five_of_the_contract() -> None:
 def test_references_come_before_the_rows_that_refer_to_them() -> None:
     order = list(ENTITIES)
     assert all(
-        order.index("customers") < order.index(name)
-        for name, entity in ENTITIES.items()
-        if entity.refers_to_customer
+        order.index("customers") < order.index(name) for name, entity in ENTITIES.items() if entity.refers_to_customer
     )
     assert all(
-        order.index("exchange_rates") < order.index(name)
-        for name, entity in ENTITIES.items()
-        if entity.translated
+        order.index("exchange_rates") < order.index(name) for name, entity in ENTITIES.items() if entity.translated
     )
     assert order.index("plan") < order.index("sales")
 

@@ -119,9 +119,8 @@ def test_a_run_before_any_facts_fails_with_one_clear_line_and_an_alert(folder: P
         patch.setenv("AIRFLOW_CONN_TIERING_WAREHOUSE", empty)
         run = airflow_case.run_dag("tier__pyramid", as_of="2025-12-31")
     assert run.state == "failed"
-    assert (
-        "Error: as_of 2025-12-31 cannot be measured: no facts were loaded; run customer_facts first"
-        in last_alert(folder)
+    assert "Error: as_of 2025-12-31 cannot be measured: no facts were loaded; run customer_facts first" in last_alert(
+        folder
     )
 
 
@@ -209,9 +208,7 @@ def test_a_refused_request_publishes_nothing(facts: Any) -> None:
     assert rows(facts, "SELECT status, reason FROM tiering.run WHERE policy_id = 'collection_classes'") == [
         ("rejected", "refused by general manager")
     ]
-    assert rows(
-        facts, "SELECT COUNT(*) FROM tiering.customer_tier WHERE policy_id = 'collection_classes'"
-    ) == [(0,)]
+    assert rows(facts, "SELECT COUNT(*) FROM tiering.customer_tier WHERE policy_id = 'collection_classes'") == [(0,)]
 
 
 def test_an_approved_request_is_recorded_and_published(facts: Any) -> None:
@@ -226,9 +223,7 @@ def test_an_approved_request_is_recorded_and_published(facts: Any) -> None:
     assert found == [("general manager", "approved", "agreed")]
 
 
-def test_without_a_mail_server_the_mails_are_files_and_a_second_report_writes_none(
-    facts: Any, folder: Path
-) -> None:
+def test_without_a_mail_server_the_mails_are_files_and_a_second_report_writes_none(facts: Any, folder: Path) -> None:
     airflow_case.run_dag("tier__rfm_555", as_of="2026-01-31")
     assert airflow_case.run_dag("tier_reports").state == "success"
     mails = sorted((folder / "mail").glob("2*.eml"))

@@ -93,12 +93,8 @@ def test_all_rows_together_get_the_same_tiers(policy_id: str) -> None:
 def test_the_empty_frame_gives_empty_frames_of_the_same_types(policy_id: str) -> None:
     policy = POLICIES[policy_id]
     decided = decide_tiers(policy, indicator_frame(policy, []))
-    assert_frame_equal(
-        decided.decisions, pd.DataFrame({}, columns=list(DECISION_COLUMNS)).astype(DECISION_COLUMNS)
-    )
-    assert_frame_equal(
-        decided.components, pd.DataFrame({}, columns=list(COMPONENT_COLUMNS)).astype(COMPONENT_COLUMNS)
-    )
+    assert_frame_equal(decided.decisions, pd.DataFrame({}, columns=list(DECISION_COLUMNS)).astype(DECISION_COLUMNS))
+    assert_frame_equal(decided.components, pd.DataFrame({}, columns=list(COMPONENT_COLUMNS)).astype(COMPONENT_COLUMNS))
     assert list(find_states(policy, indicator_frame(policy, []))) == []
 
 
@@ -126,9 +122,7 @@ def test_neither_row_order_nor_chunks_change_a_decision(policy_id: str, data: st
     order = data.draw(st.permutations(range(len(indicators))))
     size = data.draw(st.integers(1 + len(indicators) // 5, len(indicators)))
     shuffled = indicators.iloc[order]
-    chunks = [
-        decide_tiers(policy, shuffled.iloc[start : start + size]) for start in range(0, len(shuffled), size)
-    ]
+    chunks = [decide_tiers(policy, shuffled.iloc[start : start + size]) for start in range(0, len(shuffled), size)]
     decisions = pd.concat([chunk.decisions for chunk in chunks])
     components = pd.concat([chunk.components for chunk in chunks])
     assert_frame_equal(decisions.sort_values("customer_id", ignore_index=True), whole.decisions)
@@ -176,9 +170,7 @@ def test_more_columns_than_the_policy_reads_do_no_harm() -> None:
 def test_a_missing_column_is_named(policy_id: str) -> None:
     policy = POLICIES[policy_id]
     indicators = indicator_frame(policy, []).drop(columns=["net_sales", "account_manager_id"])
-    with pytest.raises(
-        TieringError, match=f"policy {policy_id}: the measures lack account_manager_id, net_sales;"
-    ):
+    with pytest.raises(TieringError, match=f"policy {policy_id}: the measures lack account_manager_id, net_sales;"):
         decide_tiers(policy, indicators)
 
 
@@ -186,9 +178,7 @@ def test_an_account_that_stands_twice_is_named_and_only_five_are() -> None:
     policy = POLICIES["pyramid"]
     row = CASES["pyramid"][0]["given"]
     twice = [{**row, "account_id": f"k{number // 2}"} for number in range(14)]
-    with pytest.raises(
-        TieringError, match="policy pyramid: 7 accounts stand twice, such as k0, k1, k2, k3, k4$"
-    ):
+    with pytest.raises(TieringError, match="policy pyramid: 7 accounts stand twice, such as k0, k1, k2, k3, k4$"):
         decide_tiers(policy, indicator_frame(policy, twice))
 
 
@@ -283,9 +273,7 @@ def test_completeness_is_cut_off_after_four_digits() -> None:
     third = "  other:  {measure: gross_sales, window: ever, unit: money}\ngate:"
     policy = parse_policy(SMALL.replace("gate:", third), "small.yaml")
     row = {"amount": Decimal(1), "rate": Decimal(1)}
-    assert list(decide_tiers(policy, indicator_frame(policy, [row])).decisions["completeness"]) == [
-        Decimal("0.6666")
-    ]
+    assert list(decide_tiers(policy, indicator_frame(policy, [row])).decisions["completeness"]) == [Decimal("0.6666")]
 
 
 # ---- ties and shares
@@ -306,10 +294,7 @@ def test_equal_sales_are_in_one_tier_and_more_sales_in_no_worse_one(amounts: lis
     policy = POLICIES["pyramid"]
     decisions = decide_tiers(policy, indicator_frame(policy, ranked(amounts))).decisions
     by_amount = sorted(
-        {
-            (-amount, policy.rank_of(tier))
-            for amount, tier in zip(amounts, decisions["computed_tier"], strict=True)
-        }
+        {(-amount, policy.rank_of(tier)) for amount, tier in zip(amounts, decisions["computed_tier"], strict=True)}
     )
     assert len(by_amount) == len(set(amounts))
     assert [rank for _, rank in by_amount] == sorted(rank for _, rank in by_amount)
@@ -340,9 +325,7 @@ def test_cuts_are_the_cumulated_shares_rounded_half_up(places: list[tuple[int, i
     policy = POLICIES["pyramid"]
     rows = [{"net_sales": Decimal(1), "sales_rank": rank, "customers": count} for rank, count in places]
     decisions = decide_tiers(policy, indicator_frame(policy, rows)).decisions
-    cuts = [
-        [floor(Fraction(share * count, 100) + Fraction(1, 2)) for share in (1, 5, 20)] for _, count in places
-    ]
+    cuts = [[floor(Fraction(share * count, 100) + Fraction(1, 2)) for share in (1, 5, 20)] for _, count in places]
     ranks = [sum(rank > cut for cut in found) for (rank, _), found in zip(places, cuts, strict=True)]
     assert list(decisions["computed_tier"]) == [policy.tiers[rank] for rank in ranks]
 
@@ -398,9 +381,7 @@ def hash_of(policy: Policy, row: dict[str, Any]) -> str:
     return str(decide_tiers(policy, indicator_frame(policy, [row])).decisions["input_hash"][0])
 
 
-@pytest.mark.parametrize(
-    ("policy_id", "name"), [(i, name) for i in SHIPPED for name in POLICIES[i].indicators]
-)
+@pytest.mark.parametrize(("policy_id", "name"), [(i, name) for i in SHIPPED for name in POLICIES[i].indicators])
 def test_the_input_hash_depends_on_every_indicator(policy_id: str, name: str) -> None:
     policy = POLICIES[policy_id]
     row = next(case["given"] for case in CASES[policy_id] if case["expect"]["completeness"] == 1)
@@ -411,9 +392,7 @@ def test_the_input_hash_depends_on_every_indicator(policy_id: str, name: str) ->
 
 
 def test_the_input_hash_tells_missing_from_zero_and_column_from_column() -> None:
-    policy = small(
-        **{"rate >= 0.5": "rate is missing", "amount >= 100": "amount is missing or amount >= 100"}
-    )
+    policy = small(**{"rate >= 0.5": "rate is missing", "amount >= 100": "amount is missing or amount >= 100"})
     rows = [{}, {"amount": Decimal(0)}, {"rate": Decimal(0)}, {"amount": Decimal(1)}, {"rate": Decimal(1)}]
     assert len({hash_of(policy, row) for row in rows}) == len(rows)
 
@@ -421,9 +400,7 @@ def test_the_input_hash_tells_missing_from_zero_and_column_from_column() -> None
 def test_the_input_hash_depends_on_the_policy_and_not_on_its_spelling() -> None:
     row = {"amount": Decimal(1), "rate": Decimal(1)}
     lines = SMALL.splitlines(keepends=True)
-    amount, rate = (
-        next(i for i, line in enumerate(lines) if line.startswith(f"  {n}:")) for n in ("amount", "rate")
-    )
+    amount, rate = (next(i for i, line in enumerate(lines) if line.startswith(f"  {n}:")) for n in ("amount", "rate"))
     lines[amount], lines[rate] = lines[rate], lines[amount]
     respelled = "# a comment\n" + "".join(lines).replace("0.5", "0.500").replace("rate >=", "rate   >=")
     plain = hash_of(small(), row)

@@ -22,9 +22,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.Com
 
 
 def rows(folder: Path, name: str) -> list[tuple]:
-    with connected(
-        Database("duckdb", path=str(folder / "warehouse.duckdb")), "tiering_warehouse"
-    ) as connection:
+    with connected(Database("duckdb", path=str(folder / "warehouse.duckdb")), "tiering_warehouse") as connection:
         return [tuple(row) for row in run(connection, f"warehouse/{name}.sql")]
 
 
@@ -55,9 +53,7 @@ def test_the_approver_is_recorded_and_new_customers_do_not_trip_the_breaker(demo
     folder, _ = demo
     from sqlalchemy import text
 
-    with connected(
-        Database("duckdb", path=str(folder / "warehouse.duckdb")), "tiering_warehouse"
-    ) as connection:
+    with connected(Database("duckdb", path=str(folder / "warehouse.duckdb")), "tiering_warehouse") as connection:
         found = connection.execute(
             text("SELECT as_of, request, answered_by, answer FROM tiering.approval ORDER BY as_of, request")
         ).all()
@@ -80,12 +76,8 @@ def test_data_docs_name_no_customer(demo) -> None:
     folder, _ = demo
     from sqlalchemy import text
 
-    with connected(
-        Database("duckdb", path=str(folder / "warehouse.duckdb")), "tiering_warehouse"
-    ) as connection:
-        names = {
-            row.name.strip() for row in connection.execute(text("SELECT DISTINCT name FROM facts.customers"))
-        }
+    with connected(Database("duckdb", path=str(folder / "warehouse.duckdb")), "tiering_warehouse") as connection:
+        names = {row.name.strip() for row in connection.execute(text("SELECT DISTINCT name FROM facts.customers"))}
     pages = "".join(path.read_text(encoding="utf-8") for path in (folder / "data_docs").rglob("*.html"))
     assert pages
     assert [name for name in names if name in pages] == []

@@ -81,8 +81,7 @@ FAULTS = {
     ("receivables", "orphan"): f"SELECT * FROM found.receivables WHERE customer_id NOT IN ({KNOWN})",
     ("receivables", "duplicate"): "SELECT * FROM found.receivables "
     "QUALIFY ROW_NUMBER() OVER (PARTITION BY document_id) > 1",
-    ("payments", "missing_customer_id"): "SELECT * FROM found.payments "
-    "WHERE COALESCE(TRIM(customer_id), '') = ''",
+    ("payments", "missing_customer_id"): "SELECT * FROM found.payments WHERE COALESCE(TRIM(customer_id), '') = ''",
     ("payments", "orphan"): "SELECT * FROM found.payments "
     f"WHERE TRIM(customer_id) <> '' AND customer_id NOT IN ({KNOWN})",
     ("payments", "sign"): "SELECT * FROM found.payments WHERE amount < 0 AND kind <> 'refund'",
@@ -161,12 +160,8 @@ def test_every_planted_rule_is_looked_for(company: Company) -> None:
 
 
 @pytest.mark.parametrize("rule", FAULTS, ids="-".join)
-def test_the_planted_dirt_is_found_and_nothing_else(
-    found: Connection, company: Company, rule: tuple[str, str]
-) -> None:
-    assert (
-        found.execute(text(f"SELECT COUNT(*) FROM ({FAULTS[rule]})")).scalar_one() == company.dirt[rule] > 0
-    )
+def test_the_planted_dirt_is_found_and_nothing_else(found: Connection, company: Company, rule: tuple[str, str]) -> None:
+    assert found.execute(text(f"SELECT COUNT(*) FROM ({FAULTS[rule]})")).scalar_one() == company.dirt[rule] > 0
 
 
 @pytest.mark.parametrize(
@@ -193,9 +188,7 @@ def test_sales_to_refuse_are_not_receivables_too(found: Connection) -> None:
 
 
 def test_some_orphans_are_customers_without_their_leading_zeros(found: Connection) -> None:
-    statement = (
-        f"SELECT COUNT(*) FROM ({FAULTS['sales', 'orphan']}) WHERE LPAD(customer_id, 6, '0') IN ({KNOWN})"
-    )
+    statement = f"SELECT COUNT(*) FROM ({FAULTS['sales', 'orphan']}) WHERE LPAD(customer_id, 6, '0') IN ({KNOWN})"
     assert found.execute(text(statement)).scalar_one() >= 2
 
 
@@ -293,8 +286,7 @@ def test_money_is_decimal_and_the_yen_is_whole(found: Connection, company: Compa
     assert money == {pa.decimal128(18, 2)}
     assert company.tables["fx_rate"].schema.field("cny_per_unit").type == pa.decimal128(18, 8)
     statement = (
-        "SELECT COUNT(*) FROM found.sales "
-        "WHERE currency = 'JPY' AND (net_amount % 1 <> 0 OR tax_amount % 1 <> 0)"
+        "SELECT COUNT(*) FROM found.sales WHERE currency = 'JPY' AND (net_amount % 1 <> 0 OR tax_amount % 1 <> 0)"
     )
     assert found.execute(text(statement)).scalar_one() == 0
 

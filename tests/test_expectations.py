@@ -234,12 +234,8 @@ def test_an_unbelievable_batch_stops_and_leaves_everything_as_it_was(
         with pytest.raises(ValidationFailed) as caught:
             validate(said.database, JANUARY, reporting_currency="CNY")
         assert {f"{one.entity} {one.rule}" for one in found if one.severity == "critical"} == criticals
-        assert str(caught.value).startswith(
-            "customers 2024-01-01/2024-02-01: row_count does not hold: the extract"
-        )
-        assert str(caught.value).endswith(
-            "(and 1 more critical); nothing was loaded, the last publication stays"
-        )
+        assert str(caught.value).startswith("customers 2024-01-01/2024-02-01: row_count does not hold: the extract")
+        assert str(caught.value).endswith("(and 1 more critical); nothing was loaded, the last publication stays")
         with pytest.raises(TieringError, match="was not validated"):
             load_batch(said.database, JANUARY)
         assert contents(said.database, "facts", "tiering") == before
@@ -255,8 +251,7 @@ def test_just_believable_is_believed_and_leaves_no_session_behind(said: Said) ->
     assert validation.refused == {"sales": 10}
     if said.database.kind == "postgresql":
         sessions = (
-            "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> "
-            "pg_backend_pid()"
+            "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
         assert query(said.database, sessions) == [(0,)]
 

@@ -80,9 +80,7 @@ FAULTS: dict[str, tuple[Callable[[Said], None], str]] = {
         "account_managers.sql does not return the required column email; add it",
     ),
     "not on the batch": (
-        _write(
-            "sales", "SELECT line_id, document_id, customer_id, sold_on, net_amount, currency FROM said.sales"
-        ),
+        _write("sales", "SELECT line_id, document_id, customer_id, sold_on, net_amount, currency FROM said.sales"),
         "sales.sql does not use :batch_start; select sold_on >= :batch_start AND sold_on < :batch_end",
     ),
     "open at the end": (
@@ -287,8 +285,7 @@ def test_all_entities_come_from_one_snapshot(
             columns_of_sale = "line_id, document_id, customer_id, sold_on, net_amount, currency"
             query(
                 said.database,
-                f"INSERT INTO said.sales ({columns_of_sale}) VALUES ('LATE', 'D', 'C1', "
-                "'2024-01-11', '1.00', 'CNY')",
+                f"INSERT INTO said.sales ({columns_of_sale}) VALUES ('LATE', 'D', 'C1', '2024-01-11', '1.00', 'CNY')",
             )
         done.append(entity.name)  # type: ignore[attr-defined]
         return real(source, target, entity, columns)  # type: ignore[arg-type]
@@ -330,9 +327,7 @@ def test_only_the_days_of_the_batch_land_and_replace_its_partition(said: Said) -
 
 
 def test_an_entity_that_the_source_no_longer_has_leaves_no_rows_behind(said: Said) -> None:
-    said.put(
-        "plan", [{"year": "2024", "revenue_budget": "1", "gross_margin_rate": "0.2", "vat_rate": "0.13"}]
-    )
+    said.put("plan", [{"year": "2024", "revenue_budget": "1", "gross_margin_rate": "0.2", "vat_rate": "0.13"}])
     _land(said)
     (said.folder / "plan.sql").unlink()
     _land(said)
@@ -348,9 +343,7 @@ def test_further_attributes_become_rows(said: Said, warehouses: Warehouses, same
     )
     target = said.database if same else warehouses.empty(said.database.kind)
     extraction = extract_batch(said.database, target, said.folder, JANUARY)
-    rows = query(
-        target, "SELECT customer_id, attribute, value FROM landing.customer_attributes ORDER BY 1, 2"
-    )
+    rows = query(target, "SELECT customer_id, attribute, value FROM landing.customer_attributes ORDER BY 1, 2")
     assert rows == [("C1", "employees", "250"), ("C1", "is_vip", "true"), ("C2", "is_vip", "false")]
     assert extraction.rows["customer_attributes"] == 3
 
@@ -385,9 +378,7 @@ def test_the_source_counts_in_its_own_arithmetic(said: Said) -> None:
         "AS net_amount, currency "
         f"FROM said.sales WHERE {DATED}",
     )
-    totals = {
-        total.currency: (total.rows, total.amount) for total in _land(said).totals if total.entity == "sales"
-    }
+    totals = {total.currency: (total.rows, total.amount) for total in _land(said).totals if total.entity == "sales"}
     assert totals == {
         "CNY": (2, Decimal("9007199254740993.65")),
         "EUR": (1, Decimal("0.20")),

@@ -44,9 +44,7 @@ JANUARY, FEBRUARY, MARCH = batch_of("2024-01"), batch_of("2024-02"), batch_of("2
 def _versions(said: Said, entity: str, *columns: str) -> list[tuple[object, ...]]:
     """Return every version of an entity: the columns, the load that brought it and the load that ended it."""
     names = ", ".join([*columns, "batch_no", "superseded_in"])
-    return query(
-        said.database, f"SELECT {names} FROM facts.{entity} ORDER BY {columns[0]}, batch_no, superseded_in"
-    )
+    return query(said.database, f"SELECT {names} FROM facts.{entity} ORDER BY {columns[0]}, batch_no, superseded_in")
 
 
 def _refused(said: Said) -> list[tuple[object, ...]]:
@@ -89,8 +87,7 @@ def test_the_ledger_of_the_whole_company_adds_up(engine: str, warehouses: Wareho
         assert sum(row[6] for row in mine) == said_amount
         standing = query(
             database,
-            f"SELECT COUNT(*), SUM({ENTITIES[entity].amount}) FROM facts.{entity} WHERE "
-            "superseded_in IS NULL",
+            f"SELECT COUNT(*), SUM({ENTITIES[entity].amount}) FROM facts.{entity} WHERE superseded_in IS NULL",
         )
         assert standing == [(sum(row[3] for row in mine), sum(row[7] for row in mine))]
     warehouses.drop(database)
@@ -101,17 +98,10 @@ def test_the_facts_are_the_company_before_any_fault(engine: str, warehouses: War
     database, company = warehouses.loaded(engine), clean_company()
     lines = company.tables["invoice_line"]
     wanted = sorted(zip(lines["line_key"].to_pylist(), lines["net_value"].to_pylist(), strict=True))
-    assert (
-        query(database, 'SELECT line_id, net_amount FROM facts.sales ORDER BY line_id COLLATE "C"') == wanted
-    )
+    assert query(database, 'SELECT line_id, net_amount FROM facts.sales ORDER BY line_id COLLATE "C"') == wanted
     receipts = company.tables["cash_receipt"]
-    wanted = sorted(
-        zip(receipts["receipt_no"].to_pylist(), receipts["receipt_amount"].to_pylist(), strict=True)
-    )
-    assert (
-        query(database, 'SELECT payment_id, amount FROM facts.payments ORDER BY payment_id COLLATE "C"')
-        == wanted
-    )
+    wanted = sorted(zip(receipts["receipt_no"].to_pylist(), receipts["receipt_amount"].to_pylist(), strict=True))
+    assert query(database, 'SELECT payment_id, amount FROM facts.payments ORDER BY payment_id COLLATE "C"') == wanted
     partners = company.tables["business_partner"]
     assert query(database, "SELECT customer_id FROM facts.customers ORDER BY 1") == [
         (number,) for number in sorted(partners["partner_no"].to_pylist())
@@ -292,8 +282,7 @@ def test_what_was_refused_keeps_rule_reason_and_the_row(said: Said) -> None:
     said.load(JANUARY)
     row = query(
         said.database,
-        "SELECT batch_no, entity, batch_id, position, rule, reason, customer_id, row_json FROM "
-        "tiering.quarantine",
+        "SELECT batch_no, entity, batch_id, position, rule, reason, customer_id, row_json FROM tiering.quarantine",
     )[0]
     assert row[:5] == (1, "sales", "2024-01-01/2024-02-01", 1, "unreadable")
     assert row[5].endswith("amounts as 1234.56): net_amount quantity")
@@ -322,12 +311,8 @@ def test_amounts_that_cannot_be_read_are_counted_and_not_summed(said: Said) -> N
         ],
     )
     said.load(JANUARY)
-    numbers = (
-        "extracted_rows, loaded_rows, quarantined_rows, extracted_amount, loaded_amount, quarantined_amount"
-    )
-    rows = query(
-        said.database, f"SELECT currency, {numbers} FROM tiering.batch WHERE entity = 'sales' ORDER BY 1"
-    )
+    numbers = "extracted_rows, loaded_rows, quarantined_rows, extracted_amount, loaded_amount, quarantined_amount"
+    rows = query(said.database, f"SELECT currency, {numbers} FROM tiering.batch WHERE entity = 'sales' ORDER BY 1")
     assert rows == [("?", 1, 0, 1, 100, 0, 100), ("CNY", 4, 1, 3, 300, 100, 200)]
 
 
@@ -486,9 +471,7 @@ def test_a_rate_holds_on_its_day_and_for_seven_more(said: Said) -> None:
         ("sales", "no_rate", 6),
         ("sales", "no_rate", 8),
     ]
-    assert _versions(said, "payments", "payment_id", "amount_reporting") == [
-        ("P1", Decimal("804.95"), 1, None)
-    ]
+    assert _versions(said, "payments", "payment_id", "amount_reporting") == [("P1", Decimal("804.95"), 1, None)]
 
 
 def test_a_rate_of_an_earlier_batch_still_holds(said: Said) -> None:
@@ -500,9 +483,7 @@ def test_a_rate_of_an_earlier_batch_still_holds(said: Said) -> None:
 
 
 def test_gross_is_net_plus_tax_else_by_the_rate_of_the_year_else_unknown(said: Said) -> None:
-    said.put(
-        "plan", [{"year": "2024", "revenue_budget": "1", "gross_margin_rate": "0.2", "vat_rate": "0.13"}]
-    )
+    said.put("plan", [{"year": "2024", "revenue_budget": "1", "gross_margin_rate": "0.2", "vat_rate": "0.13"}])
     said.put(
         "sales",
         [

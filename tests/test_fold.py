@@ -48,13 +48,9 @@ class Published:
         self.runs[as_of] = (run_id, found)
         later = {when: run for when, run in self.runs.items() if when >= as_of}
         standing = [row for row in self.spells.values() if row[6] is None or row[6] >= as_of]
-        before = pd.DataFrame(
-            [row for row in standing if row[5] < as_of], columns=SPELL_COLUMNS, dtype=object
-        )
+        before = pd.DataFrame([row for row in standing if row[5] < as_of], columns=SPELL_COLUMNS, dtype=object)
         found_rows = [
-            (when, customer, *content)
-            for when, (_, rows) in later.items()
-            for customer, content in rows.items()
+            (when, customer, *content) for when, (_, rows) in later.items() for customer, content in rows.items()
         ]
         folded = fold_history(
             {when: run for when, (run, _) in later.items()},
@@ -147,9 +143,7 @@ def test_any_order_of_four_days_gives_the_same_history_for_every_sequence(order:
     assert len({row[0] for row in published.history()}) == 255  # one customer is never in scope
 
 
-FINDINGS = st.dictionaries(
-    st.sampled_from([f"c{number:02}" for number in range(40)]), st.sampled_from(CONTENTS)
-)
+FINDINGS = st.dictionaries(st.sampled_from([f"c{number:02}" for number in range(40)]), st.sampled_from(CONTENTS))
 
 
 @settings(max_examples=25, deadline=None)
@@ -291,9 +285,7 @@ def test_without_days_the_state_before_stays() -> None:
 
 def test_the_order_of_rows_does_not_matter_and_the_arguments_are_left_alone() -> None:
     before = frame([("a", *A, day(0), None, "r0"), ("b", *GATED, day(0), None, None)], SPELL_COLUMNS)
-    rows = [
-        (day(n), c, *content) for n, c, content in [(1, "b", B), (1, "c", A), (2, "a", B), (2, "c", GATED)]
-    ]
+    rows = [(day(n), c, *content) for n, c, content in [(1, "b", B), (1, "c", A), (2, "a", B), (2, "c", GATED)]]
     found = frame(rows, FOUND_COLUMNS)
     copies = before.copy(deep=True), found.copy(deep=True)
     folded = fold_history({day(1): "r1", day(2): "r2"}, before, found)

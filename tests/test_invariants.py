@@ -13,17 +13,14 @@ from sql.connect import Database, connected
 from sql.statements import run_text
 
 QUERIES = {
-    path.stem: path.read_text(encoding="utf-8")
-    for path in sorted(Path(__file__).parent.glob("invariants/*.sql"))
+    path.stem: path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("invariants/*.sql"))
 }
 
 
 def broken_invariants(database: Database) -> set[str]:
     """Return the names of the invariants that do not hold."""
     with connected(database, "tiering_warehouse") as connection:
-        return {
-            name for name, statement in QUERIES.items() if run_text(connection, statement).first() is not None
-        }
+        return {name for name, statement in QUERIES.items() if run_text(connection, statement).first() is not None}
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -43,16 +40,13 @@ def test_there_is_something_to_hold_the_invariants_against(engine: str, warehous
         "batch": 20, "quarantine": 40,
     }.items():  # fmt: skip
         assert query(database, f"SELECT COUNT(*) FROM tiering.{table}")[0][0] > least, table
-    directions = query(
-        database, "SELECT DISTINCT direction FROM tiering.tier_change WHERE superseded_at IS NULL"
-    )
+    directions = query(database, "SELECT DISTINCT direction FROM tiering.tier_change WHERE superseded_at IS NULL")
     assert {row[0] for row in directions} == {"new", "up", "down", "left"}
 
 
 SOMEBODY = "(SELECT MIN(customer_id) FROM tiering.customer_tier WHERE policy_id = 'pyramid')"
 MOVED = (
-    "(SELECT MIN(customer_id) FROM tiering.customer_tier_history WHERE policy_id = 'pyramid' AND "
-    "valid_to IS NOT NULL)"
+    "(SELECT MIN(customer_id) FROM tiering.customer_tier_history WHERE policy_id = 'pyramid' AND valid_to IS NOT NULL)"
 )
 FIRST_SPELL = (
     f"policy_id = 'pyramid' AND customer_id = {MOVED} AND valid_to = (SELECT MIN(valid_to) FROM "
@@ -73,10 +67,7 @@ DAMAGE: dict[str, tuple[list[str], str]] = {
         "current_is_unique",
     ),
     "another tier than the open spell": (
-        [
-            "UPDATE tiering.customer_tier SET tier = 'iron', tier_rank = 3 WHERE policy_id = "
-            "'pyramid' AND tier = 'lead'"
-        ],
+        ["UPDATE tiering.customer_tier SET tier = 'iron', tier_rank = 3 WHERE policy_id = 'pyramid' AND tier = 'lead'"],
         "current_is_the_open_spell",
     ),
     "a wrong rank": (

@@ -34,7 +34,17 @@ def write(warehouse: Database, fallback: str = FALLBACK) -> Written:
 
 
 def mails(warehouse: Database) -> list[dict[str, Any]]:
-    names = ("message_id", "account_manager_id", "recipient", "status", "attempts", "error", "subject", "message", "as_of")
+    names = (
+        "message_id",
+        "account_manager_id",
+        "recipient",
+        "status",
+        "attempts",
+        "error",
+        "subject",
+        "message",
+        "as_of",
+    )
     rows = query(warehouse, f"SELECT {', '.join(names)} FROM tiering.email_outbox ORDER BY message_id")
     return [dict(zip(names, row, strict=True)) for row in rows]
 
@@ -58,10 +68,13 @@ def moved(loaded: Database) -> Database:  # noqa: F811
 def test_every_mover_is_in_exactly_one_mail_the_one_of_its_manager(moved: Database) -> None:
     write(moved)
     texts = {mail["account_manager_id"]: text_of(mail) for mail in mails(moved)}
-    addresses = dict(query(moved, "SELECT account_manager_id, email FROM facts.account_managers WHERE superseded_in IS NULL"))
+    addresses = dict(
+        query(moved, "SELECT account_manager_id, email FROM facts.account_managers WHERE superseded_in IS NULL")
+    )
     movers = query(
         moved,
-        "SELECT customer_id, account_manager_id FROM tiering.tier_change WHERE as_of = :day AND direction IN ('up', 'down')",
+        "SELECT customer_id, account_manager_id FROM tiering.tier_change "
+        "WHERE as_of = :day AND direction IN ('up', 'down')",
         day=SECOND,
     )
     assert len(movers) > 20
@@ -119,7 +132,9 @@ def test_no_customer_is_in_any_header(moved: Database) -> None:
 
 def test_a_hostile_name_is_harmless_in_the_page(moved: Database) -> None:
     hostile = "<script>alert(1)</script>=?UTF-8?Q?=0D=0AReply-To:_x@evil?="
-    customer = query(moved, "SELECT MIN(customer_id) FROM tiering.tier_change WHERE direction = 'up' AND as_of = :d", d=SECOND)
+    customer = query(
+        moved, "SELECT MIN(customer_id) FROM tiering.tier_change WHERE direction = 'up' AND as_of = :d", d=SECOND
+    )
     query(moved, "UPDATE facts.customers SET name = :name WHERE customer_id = :id", name=hostile, id=customer[0][0])
     write(moved)
     pages = [

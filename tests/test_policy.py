@@ -90,9 +90,7 @@ def test_ranks_rules_and_titles() -> None:
 
 def test_numbers_are_exact_and_the_text_is_kept() -> None:
     edit = Edit("rfm_555", "to: 7,", "to: 9007199254740993.55,")
-    text = edit.text.replace("to: 30,", "to: 9007199254740993.56,").replace(
-        "to: 60,", "to: 9007199254740994,"
-    )
+    text = edit.text.replace("to: 30,", "to: 9007199254740993.56,").replace("to: 60,", "to: 9007199254740994,")
     policy = parse_policy(text.replace("to: 120,", "to: 9007199254740995,"), "p.yaml")
     assert policy.decide.composite is not None
     bands = policy.decide.composite.digits[0].bands or []
@@ -135,9 +133,7 @@ def test_the_line_of_a_wrong_key_or_value_is_its_own(edit: Edit) -> None:
     assert refusal(edit.text).startswith(f"p.yaml:{edit.line}: ")
 
 
-@pytest.mark.parametrize(
-    "key", ["id", "title", "ref", "grain", "schedule", "as_of", "tiers", "indicators", "decide"]
-)
+@pytest.mark.parametrize("key", ["id", "title", "ref", "grain", "schedule", "as_of", "tiers", "indicators", "decide"])
 def test_a_key_that_every_policy_has_is_missed(key: str) -> None:
     kept: list[str] = []
     inside = False
@@ -225,9 +221,7 @@ def test_another_meaning_is_another_version(edit: Edit) -> None:
 )
 def test_the_order_of_gates_and_missing_entries_is_meaning(section: str, one: str, other: str) -> None:
     text = TEXTS[PYRAMID].replace("gate:\n  current_business: net_sales > 0\n", "")
-    versions = {
-        parse_policy(f"{text}{section}:\n{pair}", "p.yaml").version for pair in (one + other, other + one)
-    }
+    versions = {parse_policy(f"{text}{section}:\n{pair}", "p.yaml").version for pair in (one + other, other + one)}
     assert len(versions) == 2
 
 
@@ -280,9 +274,7 @@ def test_a_file_that_is_no_policy_is_named(tmp_path: Path, name: str, content: b
     assert str(refused.value) == f"{tmp_path.name}/{message}"
 
 
-@pytest.mark.parametrize(
-    ("grain", "expected"), [("customer", [PYRAMID, RFM]), ("bill_to", [CLASSES]), ("group", [])]
-)
+@pytest.mark.parametrize(("grain", "expected"), [("customer", [PYRAMID, RFM]), ("bill_to", [CLASSES]), ("group", [])])
 def test_policies_are_chosen_by_grain_in_the_order_of_their_ids(grain: str, expected: list[str]) -> None:
     backwards: dict[str, Policy] = dict(reversed(POLICIES.items()))
     assert [policy.id for policy in choose_policies(backwards, grain)] == expected

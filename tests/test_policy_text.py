@@ -175,9 +175,7 @@ def test_a_text_that_is_too_large_is_refused() -> None:
     line = "# " + "x" * 97 + "\n"
     fits = "a: 1\n" + line * ((MAXIMUM_BYTES - 5) // len(line))
     assert PolicyText(fits, "p.yaml").data == {"a": 1}
-    assert (
-        refusal(fits + line) == f"p.yaml: larger than {MAXIMUM_BYTES} bytes; a policy is a page, not a book"
-    )
+    assert refusal(fits + line) == f"p.yaml: larger than {MAXIMUM_BYTES} bytes; a policy is a page, not a book"
     assert "larger than" in refusal("a: " + "率" * (MAXIMUM_BYTES // 3))
 
 
@@ -204,9 +202,7 @@ def test_a_byte_order_mark_and_document_marks_do_no_harm() -> None:
         (("b", "c", 1, "e"), 7), (("b", "c", 1, "nothing"), 6), (("b", "c", 9), 4), (("nothing", "x"), 2),
     ],
 )  # fmt: skip
-def test_every_key_has_its_line_and_an_unknown_one_that_of_the_nearest(
-    path: tuple[str | int, ...], line: int
-) -> None:
+def test_every_key_has_its_line_and_an_unknown_one_that_of_the_nearest(path: tuple[str | int, ...], line: int) -> None:
     text = PolicyText("# first\na: 1\nb:\n  c:\n    - x\n    - d: 1\n      e: 2\n", "p.yaml")
     assert text.line_of(path) == line
 

@@ -53,8 +53,7 @@ DAY = DAYS[1]
 CONSUMED = {
     "customer_tier": "policy_id, customer_id, tier, tier_rank, computed_tier, status, score, since_on, "
     "as_of, next_review_on, completeness, policy_version, run_id",
-    "customer_tier_history": "policy_id, customer_id, tier, computed_tier, status, valid_from, valid_to, "
-    "run_id",
+    "customer_tier_history": "policy_id, customer_id, tier, computed_tier, status, valid_from, valid_to, run_id",
     "absence": "policy_id, customer_id, reason, valid_from, valid_to",
     "tier_change": "policy_id, as_of, revision, customer_id, from_tier, to_tier, direction, cause, drivers, "
     "account_manager_id, run_id",
@@ -160,9 +159,7 @@ def test_a_rerun_of_any_day_changes_no_row(engine: str, warehouses: Warehouses) 
             assert this.is_noop
             assert publish_run(database, POLICIES[policy_id], this, Review({})).status == "noop"
     assert contents(database, "tiering", without=["run_attempt"]) == before
-    outcomes = query(
-        database, "SELECT outcome, COUNT(*) FROM tiering.run_attempt GROUP BY outcome ORDER BY outcome"
-    )
+    outcomes = query(database, "SELECT outcome, COUNT(*) FROM tiering.run_attempt GROUP BY outcome ORDER BY outcome")
     runs = sum(map(len, PUBLISHED.values()))
     assert outcomes == [("noop", runs), ("published", runs)]
     assert query(database, "SELECT COUNT(*) FROM work.decided") == [(0,)]
@@ -181,9 +178,7 @@ def test_other_facts_are_refused_unless_the_run_restates(published: Database) ->
     before = contents(published, "tiering", without=["run_attempt"])
     with pytest.raises(SupersedingInput) as caught:
         publish(published, POLICIES, "pyramid", DAY, change=_first_is_best)
-    assert "policy pyramid: 2025-12-31 is published, and the facts behind it changed since" in str(
-        caught.value
-    )
+    assert "policy pyramid: 2025-12-31 is published, and the facts behind it changed since" in str(caught.value)
     assert "restate" in str(caught.value)
     assert contents(published, "tiering", without=["run_attempt"]) == before
     done = publish(published, POLICIES, "pyramid", DAY, change=_first_is_best, restate="late invoices")
@@ -204,9 +199,7 @@ def test_other_facts_are_refused_unless_the_run_restates(published: Database) ->
     assert broken_invariants(published) == set()
     again = stage(published, POLICIES, "pyramid", DAY, change=_first_is_best)
     assert (again.is_noop, again.revision) == (True, 2)
-    assert publish(published, POLICIES, "pyramid", DAY, restate="undone").run_id == run_id_of(
-        "pyramid", DAY, 3
-    )
+    assert publish(published, POLICIES, "pyramid", DAY, restate="undone").run_id == run_id_of("pyramid", DAY, 3)
     after = consumed(published, "customer_tier", "absence")
     for table, rows_ in after.items():
         assert rows_ == sorted(before[f"tiering.{table}"]) or table == "customer_tier"
@@ -216,9 +209,7 @@ def test_other_facts_are_refused_unless_the_run_restates(published: Database) ->
 
 
 def test_another_policy_text_is_named_as_the_cause(published: Database) -> None:
-    text = (
-        POLICIES["pyramid"].text.replace("percent: 15", "percent: 25").replace("percent: 80", "percent: 70")
-    )
+    text = POLICIES["pyramid"].text.replace("percent: 15", "percent: 25").replace("percent: 80", "percent: 70")
     changed = {"pyramid": parse_policy(text, "pyramid.yaml")}
     with pytest.raises(SupersedingInput, match="the policy behind it changed since"):
         publish(published, changed, "pyramid", DAYS[-1])
@@ -238,9 +229,7 @@ def test_a_restatement_that_was_refused_opens_no_door(published: Database) -> No
     year_end = PUBLISHED["collection_classes"][1]
 
     def pay(frame: pd.DataFrame) -> pd.DataFrame:
-        return frame.assign(
-            collection_rate=pd.array([1] * len(frame), dtype=pd.ArrowDtype(pa.decimal128(38, 18)))
-        )
+        return frame.assign(collection_rate=pd.array([1] * len(frame), dtype=pd.ArrowDtype(pa.decimal128(38, 18))))
 
     this = stage(published, POLICIES, policy.id, year_end, restate="late money", change=pay)
     review = _review(published, policy.id, this)
@@ -299,9 +288,7 @@ def test_a_stale_try_publishes_nothing(loaded: Database) -> None:
     assert contents(loaded, "tiering") == before
     assert publish_run(loaded, policy, second, _review(loaded, "pyramid", second)).status == "published"
     fail_attempt(loaded, first, "x" * 900)
-    assert query(
-        loaded, "SELECT attempt, outcome, LENGTH(error) FROM tiering.run_attempt ORDER BY attempt"
-    ) == [
+    assert query(loaded, "SELECT attempt, outcome, LENGTH(error) FROM tiering.run_attempt ORDER BY attempt") == [
         (1, "failed", 500),
         (2, "published", None),
     ]
@@ -362,9 +349,7 @@ def test_put_back_the_drivers_put_the_tier_back(engine: str, warehouses: Warehou
                 for name in named:
                     restored[name] = then.loc[then["account_id"] == customer_id, name].to_numpy()
                     restored[name] = restored[name].astype(now[name].dtype)
-                assert list(decide_tiers(POLICIES[policy_id], restored).decisions["computed_tier"]) == [
-                    from_tier
-                ]
+                assert list(decide_tiers(POLICIES[policy_id], restored).decisions["computed_tier"]) == [from_tier]
                 tried += 1
     assert tried > 30
 
@@ -423,12 +408,8 @@ def test_what_a_tier_means_is_kept_with_the_policy_version(warehouses: Warehouse
             (tier, rank, policy.tier_titles[tier]["en"], policy.tier_titles[tier]["zh"])
             for rank, tier in enumerate(policy.tiers, 1)
         ]
-        assert [json.loads(row[4])["zh"] for row in rows] == [
-            policy.actions[tier]["zh"] for tier in policy.tiers
-        ]
-        text = query(
-            database, "SELECT policy_text FROM tiering.policy_version WHERE policy_id = :id", id=policy.id
-        )
+        assert [json.loads(row[4])["zh"] for row in rows] == [policy.actions[tier]["zh"] for tier in policy.tiers]
+        text = query(database, "SELECT policy_text FROM tiering.policy_version WHERE policy_id = :id", id=policy.id)
         assert parse_policy(text[0][0], "as it ran").version == policy.version
 
 

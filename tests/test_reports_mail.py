@@ -68,9 +68,7 @@ def a_digest(customer_name: str) -> Digest:
     return Digest("m1", "Wang Fang", "wang.fang@corp.example", "en", "CNY", (section,), ())
 
 
-def outbox(
-    *recipients: str, body: bytes = b"Subject: x\r\n\r\nhello\r\n"
-) -> list[tuple[str, str, str, bytes]]:
+def outbox(*recipients: str, body: bytes = b"Subject: x\r\n\r\nhello\r\n") -> list[tuple[str, str, str, bytes]]:
     return [(recipient.partition("@")[0], SENDER, recipient, body) for recipient in recipients]
 
 
@@ -148,9 +146,7 @@ def mail_server(script: Script, **options: object) -> Iterator[SmtpServer]:
 
 
 @contextmanager
-def line_server(
-    answer: Callable[[bytes], bytes | None], banner: bytes = b"220 hi\r\n"
-) -> Iterator[SmtpServer]:
+def line_server(answer: Callable[[bytes], bytes | None], banner: bytes = b"220 hi\r\n") -> Iterator[SmtpServer]:
     """A server that answers each line as told; None hangs up. After DATA it reads to the final dot."""
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -227,12 +223,7 @@ def with_(server: SmtpServer, **changes: object) -> SmtpServer:
 def test_the_message_id_depends_on_the_parts_and_on_nothing_else() -> None:
     one = message_id("run", "m1", domain="Corp.Example")
     assert one == message_id("run", "m1", domain="corp.example")
-    assert (
-        len(
-            {one, message_id("run", "m2", domain="x.example"), message_id("ru", "nm1", domain="corp.example")}
-        )
-        == 3
-    )
+    assert len({one, message_id("run", "m2", domain="x.example"), message_id("ru", "nm1", domain="corp.example")}) == 3
     assert one.startswith("<")
     assert one.endswith("@corp.example>")
     assert len(one.split("@")[0]) == 33
@@ -454,9 +445,7 @@ def test_nothing_to_send_asks_no_server() -> None:
     ],
 )
 @pytest.mark.parametrize("stage", ["rcpt", "data"])
-def test_a_refused_recipient_is_recorded_and_the_others_are_served(
-    stage: str, reply: str, status: str
-) -> None:
+def test_a_refused_recipient_is_recorded_and_the_others_are_served(stage: str, reply: str, status: str) -> None:
     script = Script(**{stage: {"b@corp.example": [reply]}})
     with mail_server(script) as server:
         found = dict(deliver(server, outbox("a@corp.example", "b@corp.example", "c@corp.example")))
@@ -505,12 +494,8 @@ def test_a_server_that_hung_up_between_two_messages_costs_no_attempt() -> None:
         assert send(server, outbox("a@corp.example", "b@corp.example")) == {"a": "sent", "b": "sent"}
 
 
-@pytest.mark.parametrize(
-    ("script", "status"), [({"DOT": None}, "uncertain"), ({"RCPT": b"421 closing\r\n"}, "retry")]
-)
-def test_a_server_that_hangs_up_on_every_message_stops_the_sender(
-    script: dict[str, bytes | None], status: str
-) -> None:
+@pytest.mark.parametrize(("script", "status"), [({"DOT": None}, "uncertain"), ({"RCPT": b"421 closing\r\n"}, "retry")])
+def test_a_server_that_hangs_up_on_every_message_stops_the_sender(script: dict[str, bytes | None], status: str) -> None:
     with line_server(scripted(**script)) as server:
         deliveries = deliver(server, outbox(*(f"{k}@corp.example" for k in "abcdef")))
         assert [next(deliveries)[1].status for _ in range(3)] == [status] * 3
@@ -519,9 +504,7 @@ def test_a_server_that_hangs_up_on_every_message_stops_the_sender(
 
 
 def test_a_reply_is_cut_and_holds_no_control_character() -> None:
-    with line_server(
-        scripted(RCPT=b"550 \x1b[31m" + "é".encode() + b"\xff" + b"x" * 900 + b"\r\n")
-    ) as server:
+    with line_server(scripted(RCPT=b"550 \x1b[31m" + "é".encode() + b"\xff" + b"x" * 900 + b"\r\n")) as server:
         ((_, outcome),) = deliver(server, outbox("a@corp.example"))
     assert outcome.status == "dead"
     assert len(outcome.reply) == 200
@@ -546,9 +529,7 @@ def test_a_bad_recipient_is_dead_and_never_reaches_the_server() -> None:
 def refused_before_anything_is_taken(match: str) -> Iterator[Callable[[SmtpServer], None]]:
     def attempt(server: SmtpServer) -> None:
         taken = []
-        messages = (
-            taken.append(message) or message for message in outbox("a@corp.example", "b@corp.example")
-        )
+        messages = (taken.append(message) or message for message in outbox("a@corp.example", "b@corp.example"))
         with pytest.raises(MailServerError, match=match) as caught:
             list(deliver(server, messages))
         said = str(caught.value)
@@ -666,9 +647,7 @@ def test_a_message_is_written_as_eml_and_as_page(tmp_path: Path) -> None:
     assert sorted(eml.parent.iterdir()) == [eml, page]
 
 
-@pytest.mark.parametrize(
-    "name", ["../../x", "/etc/passwd", "..", "", "a/b\\c", "王芳", "x\0y", "n" * 300, ".hidden"]
-)
+@pytest.mark.parametrize("name", ["../../x", "/etc/passwd", "..", "", "a/b\\c", "王芳", "x\0y", "n" * 300, ".hidden"])
 def test_a_file_name_stays_in_its_folder_and_two_names_stay_two(name: str, tmp_path: Path) -> None:
     raw = bytes(a_message())
     paths = [*write_message_files(tmp_path, name, raw), *write_message_files(tmp_path, name + "!", raw)]

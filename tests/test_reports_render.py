@@ -48,9 +48,7 @@ HOSTILE = {
 
 def a_mover(**changes: object) -> Mover:
     collection_rate = Driver("collection_rate", COLLECTION_RATE, "ratio", Decimal("1.04"), Decimal("0.81"))
-    mover = Mover(
-        "C-1", "Harbour Foods", "B", "D", "down", "measures", (collection_rate,), Decimal("1284500")
-    )
+    mover = Mover("C-1", "Harbour Foods", "B", "D", "down", "measures", (collection_rate,), Decimal("1284500"))
     return replace(mover, **changes)  # type: ignore[arg-type]
 
 

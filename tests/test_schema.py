@@ -93,9 +93,7 @@ def test_an_upgrade_in_place_keeps_the_data(empty_database: Database, folder: Pa
 
 def test_an_edited_statement_is_refused_and_nothing_is_applied(fresh: Database, folder: Path) -> None:
     edited = folder / "0050_create_tiering_absence.sql"
-    edited.write_text(
-        edited.read_text(encoding="utf-8").replace("reason TEXT", "reason BIGINT"), encoding="utf-8"
-    )
+    edited.write_text(edited.read_text(encoding="utf-8").replace("reason TEXT", "reason BIGINT"), encoding="utf-8")
     (folder / "9999_more.sql").write_text("CREATE TABLE tiering.more (id TEXT)\n", encoding="utf-8")
     before = contents(fresh, "tiering")
     with pytest.raises(TieringError, match=r"0050_create_tiering_absence\.sql was edited .*next number"):

@@ -73,9 +73,7 @@ def test_an_unknown_source_folder(installation, monkeypatch, capsys) -> None:
 
 def test_an_unknown_setting(installation, monkeypatch, capsys) -> None:
     monkeypatch.setenv("TIERING_TIMZONE", "Asia/Shanghai")
-    assert check(capsys)[1] == [
-        "wrong  settings: TIERING_TIMZONE: unknown setting; did you mean TIERING_TIMEZONE?"
-    ]
+    assert check(capsys)[1] == ["wrong  settings: TIERING_TIMZONE: unknown setting; did you mean TIERING_TIMEZONE?"]
 
 
 @pytest.mark.parametrize(
@@ -93,9 +91,7 @@ def test_an_unknown_setting(installation, monkeypatch, capsys) -> None:
         ("TIERING_ALERT_EMAIL", "nobody"),
     ],
 )
-def test_a_setting_out_of_range_is_named(
-    installation, monkeypatch, capsys, variable: str, value: str
-) -> None:
+def test_a_setting_out_of_range_is_named(installation, monkeypatch, capsys, variable: str, value: str) -> None:
     monkeypatch.setenv(variable, value)
     code, lines = check(capsys)
     assert code == 1
@@ -164,9 +160,7 @@ def test_a_wrong_password_is_never_echoed(installation, monkeypatch, capsys, pos
 
 def test_a_source_file_that_does_not_exist_is_not_created(installation, monkeypatch, capsys) -> None:
     path = installation / "mistyped.duckdb"
-    monkeypatch.setenv(
-        "AIRFLOW_CONN_TIERING_SOURCE", airflow_case.connection(conn_type="duckdb", host=str(path))
-    )
+    monkeypatch.setenv("AIRFLOW_CONN_TIERING_SOURCE", airflow_case.connection(conn_type="duckdb", host=str(path)))
     code, lines = check(capsys)
     assert code == 1
     assert "there is no file" in lines[0]

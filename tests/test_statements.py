@@ -39,9 +39,7 @@ def _names(path: Path) -> list[dict[str, Any]]:
     if _name(path) == "measures/indicators.sql":
         return [_indicator_names(policy) for policy in demo_policies().values()]
     if path.parent.name == "measures":
-        return [
-            {"grain": grain, "windows": ["ever", "12_months"]} for grain in ("customer", "bill_to", "group")
-        ]
+        return [{"grain": grain, "windows": ["ever", "12_months"]} for grain in ("customer", "bill_to", "group")]
     if "entity." not in text and "{% from" not in text:
         known = {
             "entity": "customers",
@@ -67,9 +65,7 @@ def _names(path: Path) -> list[dict[str, Any]]:
     for entity in ENTITIES.values():
         if _name(path) == "warehouse/translate_batch.sql" and not entity.translated:
             continue
-        values = [
-            name for name in (*entity.columns, *entity.derived) if name not in (*entity.key, "holds_from")
-        ]
+        values = [name for name in (*entity.columns, *entity.derived) if name not in (*entity.key, "holds_from")]
         for withdraws in (True, False):
             shapes.append({"entity": entity, "values": values, "withdraws": withdraws, "minor_digits": 2})
     return shapes
@@ -108,9 +104,7 @@ def test_a_file_says_what_it_returns_and_lists_its_columns(path: Path) -> None:
     assert len(first) > 12
     assert not re.search(r"\bSELECT\s+(\w+\.)?\*", text, re.IGNORECASE)
     assert not re.search(r"'\d{4}-\d{2}-\d{2}", text), "a day comes as a bound parameter"
-    assert not re.search(r"\b(now\(\)|current_date|today\(\))", text, re.IGNORECASE), (
-        "the clock decides nothing"
-    )
+    assert not re.search(r"\b(now\(\)|current_date|today\(\))", text, re.IGNORECASE), "the clock decides nothing"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=_name)
@@ -232,9 +226,7 @@ PARSED = [
 
 def test_text_becomes_the_same_value_on_both_engines(fresh: Database) -> None:
     """Numbers, days and flags are read by their own rules, not by what an engine happens to accept."""
-    template = (
-        "{% from 'warehouse/parse.jinja' import parsed %}SELECT said, {{ parsed('said', kind) }} FROM said"
-    )
+    template = "{% from 'warehouse/parse.jinja' import parsed %}SELECT said, {{ parsed('said', kind) }} FROM said"
     from sql.statements import _templates
 
     found = []
@@ -247,14 +239,10 @@ def test_text_becomes_the_same_value_on_both_engines(fresh: Database) -> None:
                 {"position": position, "said": said},
             )
         for kind in ("money", "date", "flag", "integer", "rate", "currency", "id", "text"):
-            statement = _templates.from_string(template.replace("FROM said", "FROM work.said")).render(
-                kind=kind
-            )
+            statement = _templates.from_string(template.replace("FROM said", "FROM work.said")).render(kind=kind)
             statement = statement.replace("SELECT said,", "SELECT position,")
             by_position = dict(row._tuple() for row in run_text(connection, statement))
-            found += [
-                (position, by_position[position]) for position, case in enumerate(PARSED) if case[0] == kind
-            ]
+            found += [(position, by_position[position]) for position, case in enumerate(PARSED) if case[0] == kind]
     plain = {
         position: None if value is None else str(value).lower() if isinstance(value, bool) else str(value)
         for position, value in found

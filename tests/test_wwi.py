@@ -80,9 +80,7 @@ def test_the_balance_at_the_end_is_the_published_one(warehouse) -> None:
 
 
 def test_every_policy_publishes_every_day_once(warehouse) -> None:
-    found = rows(
-        warehouse, "SELECT policy_id, COUNT(*) FROM tiering.run WHERE status = 'published' GROUP BY policy_id"
-    )
+    found = rows(warehouse, "SELECT policy_id, COUNT(*) FROM tiering.run WHERE status = 'published' GROUP BY policy_id")
     assert dict(found) == {"rfm_555": 17, "pyramid": 17, "collection_classes": 2}
 
 
@@ -105,9 +103,7 @@ def test_a_day_run_again_changes_nothing_and_sends_nothing(states: tuple[Path, l
     policies = read_policies(wwi.ROOT / "policies")
     before = rows(warehouse, "SELECT * FROM tiering.tier_change ORDER BY ALL")
     for policy_id, as_of in (("rfm_555", date(2015, 12, 31)), ("collection_classes", date(2014, 12, 31))):
-        staged = jobs.decide(
-            warehouse, policies[policy_id], jobs.measure(warehouse, policies, policy_id, as_of)
-        )
+        staged = jobs.decide(warehouse, policies[policy_id], jobs.measure(warehouse, policies, policy_id, as_of))
         assert jobs.publish(warehouse, policies[policy_id], staged)["status"] == "noop"
     here = read_settings(
         {"TIERING_FALLBACK_MANAGER": "sales.desk@wwi.example", "TIERING_MAIL_DIR": str(states[0] / "again")}

@@ -86,12 +86,7 @@ def run_job(batch: tuple[date, date]) -> list[str]:
     runs = [airflow_case.run_dag("customer_facts", batch_start=start.isoformat(), batch_end=end.isoformat())]
     days = [
         *[("tier__collection_classes", day) for day in YEAR_ENDS if start <= day < end],
-        *[
-            (dag, day)
-            for day in MONTH_ENDS
-            if start <= day < end
-            for dag in ("tier__rfm_555", "tier__pyramid")
-        ],
+        *[(dag, day) for day in MONTH_ENDS if start <= day < end for dag in ("tier__rfm_555", "tier__pyramid")],
     ]
     for dag, day in days:
         runs.append(airflow_case.run_dag(dag, as_of=day.isoformat()))
@@ -140,12 +135,11 @@ def main() -> int:
         as_of = date.fromordinal(batch[1].toordinal() - 1)
         receivables, payments, balance = balance_on(warehouse, as_of)
         console.print(
-            f"\n[bold]{as_of}[/]: {len(states)} DAG runs, {states.count('success')} succeeded, {time.perf_counter() - began:.1f} s"
+            f"\n[bold]{as_of}[/]: {len(states)} DAG runs, {states.count('success')} succeeded, "
+            f"{time.perf_counter() - began:.1f} s"
         )
         print_loads(console, warehouse)
-        console.print(
-            f"receivables {receivables:,.2f} − payments {payments:,.2f} = balance {balance:,.2f} USD"
-        )
+        console.print(f"receivables {receivables:,.2f} − payments {payments:,.2f} = balance {balance:,.2f} USD")
         print_tiers(console, warehouse, policies, {as_of, *[day for day in YEAR_ENDS if day <= as_of]})
         if set(states) != {"success"}:
             return 1

@@ -53,13 +53,7 @@ def check_installation(console: Console, as_of: str | None, policy_id: str | Non
     step("warehouse", lambda: _check_warehouse())
     step("mail", lambda: _check_mail(here))
     if as_of is not None:
-        chosen = (
-            [policies[policy_id]]
-            if policy_id in policies
-            else list(policies.values())
-            if not policy_id
-            else []
-        )
+        chosen = [policies[policy_id]] if policy_id in policies else list(policies.values()) if not policy_id else []
         if not chosen:
             step(
                 "as_of",

@@ -26,15 +26,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     demo = verbs.add_parser("demo", help="run the whole job on a generated company and print what it found")
-    demo.add_argument(
-        "--folder", type=Path, default=Path(".demo"), help="where everything is left (default: .demo)"
-    )
-    demo.add_argument(
-        "--customers", type=_positive, default=240, help="size of the company, from 100 (default: 240)"
-    )
-    demo.add_argument(
-        "--seed", type=_positive, default=7, help="another company for another number (default: 7)"
-    )
+    demo.add_argument("--folder", type=Path, default=Path(".demo"), help="where everything is left (default: .demo)")
+    demo.add_argument("--customers", type=_positive, default=240, help="size of the company, from 100 (default: 240)")
+    demo.add_argument("--seed", type=_positive, default=7, help="another company for another number (default: 7)")
     company = verbs.add_parser(
         "company", help="generate the demo company into a DuckDB file, as a source to extract from"
     )
@@ -42,17 +36,11 @@ def build_parser() -> argparse.ArgumentParser:
     company.add_argument(
         "--customers", type=_positive, default=240, help="size of the company, from 100 (default: 240)"
     )
-    company.add_argument(
-        "--seed", type=_positive, default=7, help="another company for another number (default: 7)"
-    )
-    company.add_argument(
-        "--last-day", type=date.fromisoformat, help="last day with documents (default: 2026-04-20)"
-    )
+    company.add_argument("--seed", type=_positive, default=7, help="another company for another number (default: 7)")
+    company.add_argument("--last-day", type=date.fromisoformat, help="last day with documents (default: 2026-04-20)")
     check = verbs.add_parser("check", help="check settings, policies, source and connections; one line each")
     check.add_argument("--as-of", help="also ask whether this day can be measured (2026-03-31)")
-    check.add_argument(
-        "--policy", help="the policy whose calendar --as-of is held against (default: every policy)"
-    )
+    check.add_argument("--policy", help="the policy whose calendar --as-of is held against (default: every policy)")
     return parser
 
 
@@ -62,9 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     try:
         if getattr(options, "customers", 100) < 100:
-            raise TieringError(
-                "--customers: the generated company has at least 100 customers; give a larger number"
-            )
+            raise TieringError("--customers: the generated company has at least 100 customers; give a larger number")
         if options.verb == "demo":
             from tiering.demo import run_demo
 

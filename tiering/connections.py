@@ -51,16 +51,16 @@ def database_of(conn_id: str) -> Database:
     """
     connection = find_connection(conn_id)
     if connection is None:
-        raise TieringError(
-            f"{conn_id}: there is no such Airflow connection; add it (conn_type duckdb or postgres)"
-        )
+        raise TieringError(f"{conn_id}: there is no such Airflow connection; add it (conn_type duckdb or postgres)")
     kind = connection.conn_type
     if kind == "duckdb":
         path = connection.host or connection.schema or ""
         if not path:
             raise TieringError(f"{conn_id}: a duckdb connection needs the path of its file as host")
         if Path(path).stem in ("landing", "facts", "work", "tiering"):
-            raise TieringError(f"{conn_id}: {Path(path).name} is named as a schema in it; DuckDB cannot tell them apart, rename it")
+            raise TieringError(
+                f"{conn_id}: {Path(path).name} is named as a schema in it; DuckDB cannot tell them apart, rename it"
+            )
         return Database("duckdb", path=path)
     if not connection.host:
         raise TieringError(f"{conn_id}: the connection names no host; set it")

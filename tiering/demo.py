@@ -46,9 +46,7 @@ class _Progress:
         yield
         took = time.perf_counter() - started
         self.seconds[kind] = self.seconds.get(kind, 0) + took
-        self.console.print(
-            f"  [dim]{time.perf_counter() - self.start:5.1f} s[/]  {text}  [dim]({took:.1f} s)[/]"
-        )
+        self.console.print(f"  [dim]{time.perf_counter() - self.start:5.1f} s[/]  {text}  [dim]({took:.1f} s)[/]")
 
 
 def demo_settings(folder: Path) -> Settings:
@@ -91,9 +89,7 @@ def run_demo(folder: Path, customers: int, seed: int, console: Console) -> None:
     with progress.step("start-up", "libraries imported (Great Expectations is most of it)"):
         logging.getLogger("great_expectations").setLevel(logging.ERROR)
         import great_expectations  # noqa: F401
-    source, warehouse = (
-        Database("duckdb", path=str(folder / name)) for name in ("company.duckdb", "warehouse.duckdb")
-    )
+    source, warehouse = (Database("duckdb", path=str(folder / name)) for name in ("company.duckdb", "warehouse.duckdb"))
     here = demo_settings(folder)
     policies = read_policies(here.policies)
     with progress.step("company", f"a company of {customers} customers generated: company.duckdb"):
@@ -140,15 +136,11 @@ def _print_end(console: Console, folder: Path, warehouse: Database, progress: _P
     whole = time.perf_counter() - progress.start
     job = progress.seconds["job"]
     shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
-    console.print(
-        f"[bold]Done in {whole:.1f} s[/], of which the job itself took {job:.1f} s ({job / whole:.0%})."
-    )
+    console.print(f"[bold]Done in {whole:.1f} s[/], of which the job itself took {job:.1f} s ({job / whole:.0%}).")
     console.print("Where to look:")
     console.print(f"  {shown}/warehouse.duckdb   the tables (schema tiering; every column has a comment)")
     console.print(
-        f"  {shown}/mail/              {sum(mails_by_status(warehouse).values())} mails: open an .html file in a browser"
+        f"  {shown}/mail/              {sum(mails_by_status(warehouse).values())} mails: open an .html in a browser"
     )
     console.print(f"  {shown}/data_docs/index.html   what Great Expectations found")
-    console.print(
-        "Approvals that the policies ask for were answered by the recorded demo approver (tiering.approval)."
-    )
+    console.print("Approvals that the policies ask for were answered by the recorded demo approver (tiering.approval).")

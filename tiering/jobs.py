@@ -135,9 +135,7 @@ def choose_as_of(
     return latest_on_calendar(policy.as_of, min(through, today))
 
 
-def measure(
-    warehouse: Database, policies: Mapping[str, Policy], policy_id: str, as_of: date
-) -> dict[str, Any]:
+def measure(warehouse: Database, policies: Mapping[str, Policy], policy_id: str, as_of: date) -> dict[str, Any]:
     """Take the measures that this policy and the others of its grain need as of a day; return where they are."""
     from sql.measure import take_measures
 

@@ -111,9 +111,7 @@ def alert_engineers(context: Any) -> None:
         "Nothing was published by this run; the last publication stays. The run-book is the DAG's documentation.",
     ]
     address = here.alert_email or f"nobody@{here.domain}"
-    identity = message_id(
-        "alert", task.dag_id, task.run_id, task.task_id, str(task.try_number), domain=here.domain
-    )
+    identity = message_id("alert", task.dag_id, task.run_id, task.task_id, str(task.try_number), domain=here.domain)
     text = "\n".join(lines)
     from html import escape
 
@@ -135,9 +133,7 @@ def alert_engineers(context: Any) -> None:
     try:
         server = mail_server_of()
         if server is not None and here.alert_email:
-            for _, outcome in deliver(
-                server, [(identity, f"tiering@{here.domain}", address, bytes(message))]
-            ):
+            for _, outcome in deliver(server, [(identity, f"tiering@{here.domain}", address, bytes(message))]):
                 log.warning("alert to the engineers: %s %s", outcome.status, outcome.reply)
             return
     except (MailServerError, TieringError) as trouble:

@@ -64,9 +64,7 @@ def print_loads(console: Console, warehouse: Database) -> None:
     for name in ("extracted", "loaded", "quarantined"):
         table.add_column(name, justify="right")
     for row in rows:
-        table.add_row(
-            row.entity, *[f"{int(n):,}" for n in (row.extracted_rows, row.loaded_rows, row.quarantined_rows)]
-        )
+        table.add_row(row.entity, *[f"{int(n):,}" for n in (row.extracted_rows, row.loaded_rows, row.quarantined_rows)])
     console.print(table)
 
 

@@ -75,9 +75,7 @@ def check_as_of(calendar: str, as_of: date, today: date, facts_through: date | N
             f"as_of {as_of} is not on the policy's calendar {calendar}; the day before it there is {nearest}"
         )
     if facts_through is None:
-        raise TieringError(
-            f"as_of {as_of} cannot be measured: no facts were loaded; run customer_facts first"
-        )
+        raise TieringError(f"as_of {as_of} cannot be measured: no facts were loaded; run customer_facts first")
     if as_of > facts_through:
         raise TieringError(
             f"as_of {as_of} lies beyond the facts, which reach {facts_through}; "

@@ -101,10 +101,7 @@ def find_drivers(
                 if states[customer_id] == open_moves[customer_id].from_state:
                     result[customer_id] = (
                         "measures",
-                        [
-                            _driver(name, before.at[customer_id, name], now.at[customer_id, name])
-                            for name in chosen
-                        ],
+                        [_driver(name, before.at[customer_id, name], now.at[customer_id, name]) for name in chosen],
                     )
                     del open_moves[customer_id]
     for customer_id in open_moves:  # only a change of policy remains

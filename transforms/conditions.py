@@ -44,9 +44,7 @@ class Condition:
         try:
             tree = sqlglot.parse_one(_as_sql(text), read="duckdb")
         except SqlglotError:
-            raise ConditionError(
-                f"{text!r} is no condition; write for example: rate >= 0.80 and is_key"
-            ) from None
+            raise ConditionError(f"{text!r} is no condition; write for example: rate >= 0.80 and is_key") from None
         except RecursionError:
             raise ConditionError("nested too deeply; split it into several rules") from None
         _check_truth(tree, 0)

@@ -131,14 +131,10 @@ def _check_columns(policy: Policy, indicators: pd.DataFrame) -> None:
     needed = ["account_id", "account_manager_id", *policy.indicators]
     lacking = [name for name in needed if name not in indicators]
     if lacking:
-        raise TieringError(
-            f"policy {policy.id}: the measures lack {', '.join(lacking)}; measure them for this policy"
-        )
+        raise TieringError(f"policy {policy.id}: the measures lack {', '.join(lacking)}; measure them for this policy")
     twice = indicators["account_id"][indicators["account_id"].duplicated()]
     if len(twice):
-        raise TieringError(
-            f"policy {policy.id}: {len(twice)} accounts stand twice, such as {', '.join(twice[:5])}"
-        )
+        raise TieringError(f"policy {policy.id}: {len(twice)} accounts stand twice, such as {', '.join(twice[:5])}")
 
 
 def _gate_reason(policy: Policy, values: pd.DataFrame) -> pd.Series:
@@ -198,11 +194,7 @@ def _digits(composite: Composite, values: pd.DataFrame, rows: np.ndarray) -> dic
         else:
             left = rows.copy()
             for band in digit.bands:
-                inside = (
-                    left
-                    if band.to is None
-                    else left & (value <= band.to).fillna(False).astype(bool).to_numpy()
-                )
+                inside = left if band.to is None else left & (value <= band.to).fillna(False).astype(bool).to_numpy()
                 level[inside] = band.score
                 left = left & ~inside
         found[digit.indicator] = level
@@ -267,9 +259,7 @@ def _as_text(values: pd.Series) -> pa.Array:
 
 def _input_hash(policy: Policy, values: pd.DataFrame) -> list[str]:
     """Hash what the decision looks at, row by row: equal input has equal hashes on every engine."""
-    joined = pc.binary_join_element_wise(
-        *[_as_text(values[name]) for name in sorted(policy.indicators)], "\x1f"
-    )
+    joined = pc.binary_join_element_wise(*[_as_text(values[name]) for name in sorted(policy.indicators)], "\x1f")
     prefix = hashlib.sha256(policy.version.encode())
     hashes = []
     for text in joined.to_pylist():
@@ -312,10 +302,7 @@ def _components(
         "is_missing": pa.concat_arrays(missing),
     }
     height = rows * len(policy.indicators)
-    arrays = {
-        name: known.get(name, pa.nulls(height, kind.pyarrow_dtype))
-        for name, kind in COMPONENT_COLUMNS.items()
-    }
+    arrays = {name: known.get(name, pa.nulls(height, kind.pyarrow_dtype)) for name, kind in COMPONENT_COLUMNS.items()}
     return pd.DataFrame({name: pd.arrays.ArrowExtensionArray(array) for name, array in arrays.items()})
 
 

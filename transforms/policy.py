@@ -77,11 +77,7 @@ class Indicator(_Part):
 
     @model_validator(mode="after")
     def _is_one_kind(self) -> Indicator:
-        kinds = [
-            name
-            for name in ("measure", "top", "rank", "count", "quantile")
-            if getattr(self, name) is not None
-        ]
+        kinds = [name for name in ("measure", "top", "rank", "count", "quantile") if getattr(self, name) is not None]
         if len(kinds) != 1:
             raise ValueError("an indicator says one of measure, top, rank, count or quantile")
         if self.measure is not None and self.window is None:
@@ -170,9 +166,7 @@ class Composite(_Part):
     def _falls(self) -> Composite:
         bounds = [tier.at_least for tier in self.tiers]
         if not bounds or bounds[-1] is not None or None in bounds[:-1]:
-            raise ValueError(
-                "tiers: every tier but the last says `at_least`, the last one takes what is left"
-            )
+            raise ValueError("tiers: every tier but the last says `at_least`, the last one takes what is left")
         inner = [bound for bound in bounds if bound is not None]
         if any(high <= low for high, low in zip(inner, inner[1:], strict=False)):
             raise ValueError("tiers: the bounds must fall, best tier first")
@@ -292,9 +286,7 @@ class Policy(_Part):
     ref: str
     grain: Literal["customer", "bill_to", "group"]
     schedule: str
-    as_of: Literal[
-        "run_day", "previous_day", "previous_month_end", "previous_quarter_end", "previous_year_end"
-    ]
+    as_of: Literal["run_day", "previous_day", "previous_month_end", "previous_quarter_end", "previous_year_end"]
     tiers: list[str]
     tier_titles: dict[str, Localized] = Field(default_factory=dict)
     indicators: dict[Name, Indicator]
@@ -347,9 +339,7 @@ class Policy(_Part):
         for gate, condition in self.gate.items():
             for name in Condition(condition).indicators:
                 if self.indicators[name].is_statistic:
-                    raise ValueError(
-                        f"gate.{gate}: {name} is taken over those who pass the gates; gate on a measure"
-                    )
+                    raise ValueError(f"gate.{gate}: {name} is taken over those who pass the gates; gate on a measure")
         for name, indicator in self.indicators.items():
             source = indicator.source_indicator
             if source and self.indicators[source].is_statistic:
@@ -362,9 +352,7 @@ class Policy(_Part):
 
     def _mentioned(self) -> dict[str, list[str]]:
         statistics = [i.source_indicator for i in self.indicators.values() if i.source_indicator]
-        ties = [
-            name for i in self.indicators.values() if i.ties for name in i.ties.by if name != "customer_id"
-        ]
+        ties = [name for i in self.indicators.values() if i.ties for name in i.ties.by if name != "customer_id"]
         return {
             "decide.tier": self.decide.tiers,
             "decide": self.decide.indicators,
@@ -465,9 +453,7 @@ def read_policies(folder: Path) -> dict[str, Policy]:
         try:
             text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError:
-            raise TieringError(
-                f"{folder.name}/{path.name}: this is not UTF-8; save the file as UTF-8"
-            ) from None
+            raise TieringError(f"{folder.name}/{path.name}: this is not UTF-8; save the file as UTF-8") from None
         policy = parse_policy(text, f"{folder.name}/{path.name}")
         if policy.id != path.stem:
             raise TieringError(f"{folder.name}/{path.name}: the id {policy.id} is not the name of the file")
