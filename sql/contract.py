@@ -208,8 +208,8 @@ class Entity:
     `amount` the column whose totals are reconciled; `keeps_missing` says that a row which a later
     extract no longer holds stays known (a customer that is missing is not a customer that is deleted);
     `versioned` that every extract's attributes are kept with the day they hold from; `translated` the amounts
-    that the facts also carry in the reporting currency, as `<column>_reporting`; `lookback_days` how much earlier than a batch its
-    rows are read.
+    that the facts also carry in the reporting currency, as `<column>_reporting`; `lookback_days` how
+    much earlier than a batch its rows are read.
     """
 
     name: str
