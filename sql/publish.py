@@ -173,7 +173,8 @@ def review_run(warehouse: Database, policy: Policy, this: Run) -> Review:
                 connection,
                 "warehouse/insert_approval.sql",
                 {
-                    "approval_id": hashlib.sha256(f"{this.run_id}\x1f{request}".encode()).hexdigest()[:32],
+                    "approval_id": f"{_subject_of(this, request)}-{this.attempt}",
+                    "subject": f"{_subject_of(this, request)}-%",
                     "policy_id": policy.id,
                     "as_of": this.as_of,
                     "revision": this.revision,
@@ -186,6 +187,11 @@ def review_run(warehouse: Database, policy: Policy, this: Run) -> Review:
         if is_held:
             _write_run(connection, this, "held", counts, requests[-1])
     return Review(counts, tuple(requests), tuple(asked_of), is_held)
+
+
+def _subject_of(this: Run, request: str) -> str:
+    """Return what a request is about: an answer holds for this run on this input, and for nothing else."""
+    return hashlib.sha256(f"{this.run_id}\x1f{this.input_hash}\x1f{request}".encode()).hexdigest()[:32]
 
 
 def answer_requests(warehouse: Database, this: Run, answered_by: str, *, approved: bool, comment: str = "") -> None:
@@ -303,9 +309,10 @@ def publish_run(warehouse: Database, policy: Policy, this: Run, review: Review) 
 
 
 def _check_answers(connection: Connection, policy: Policy, this: Run, review: Review) -> None:
-    answers = {row.request: row for row in run(connection, "warehouse/read_approvals.sql", {"run_id": this.run_id})}
+    rows = run(connection, "warehouse/read_approvals.sql", {"run_id": this.run_id})
+    answers = {row.approval_id.partition("-")[0]: row for row in rows}
     for request in review.requests:
-        answer = answers.get(request)
+        answer = answers.get(_subject_of(this, request))
         if answer is None or answer.answer != "approved":
             state = "refused" if answer is not None and answer.answer == "rejected" else "not answered"
             raise TieringError(

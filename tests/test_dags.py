@@ -211,6 +211,13 @@ def test_a_refused_request_publishes_nothing(facts: Any) -> None:
     assert rows(facts, "SELECT COUNT(*) FROM tiering.customer_tier WHERE policy_id = 'collection_classes'") == [(0,)]
 
 
+def test_a_refused_day_that_is_run_again_asks_again(facts: Any) -> None:
+    answer_from_a_thread("tier__collection_classes", "Approve", "now it is right")
+    run = airflow_case.run_dag("tier__collection_classes", as_of="2024-12-31")
+    assert airflow_case.states(run)["publish"] == "success"
+    assert rows(facts, "SELECT status FROM tiering.run WHERE policy_id = 'collection_classes'") == [("published",)]
+
+
 def test_an_approved_request_is_recorded_and_published(facts: Any) -> None:
     answer_from_a_thread("tier__collection_classes", "Approve", "agreed")
     run = airflow_case.run_dag("tier__collection_classes", as_of="2025-12-31")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from itertools import combinations
 
 import pandas as pd
@@ -296,11 +296,17 @@ def test_a_stale_try_publishes_nothing(loaded: Database) -> None:
 
 def test_the_breaker_holds_what_moves_too_many_and_new_customers_do_not_count(loaded: Database) -> None:
     policy = POLICIES["pyramid"]
-    first = stage(loaded, POLICIES, "pyramid", DAYS[0])
+    first = stage(loaded, POLICIES, "pyramid", DAYS[0] - timedelta(days=30), change=lambda frame: frame.iloc[::3])
     review = _review(loaded, "pyramid", first)
     assert (review.is_held, review.requests) == (False, ())  # everybody is new
-    assert review.counts["appeared"] == review.counts["graded_now"] > 60
+    assert review.counts["appeared"] == review.counts["graded_now"] > 20
     publish_run(loaded, policy, first, review)
+    second = stage(loaded, POLICIES, "pyramid", DAYS[0])
+    review = _review(loaded, "pyramid", second)
+    assert review.counts["appeared"] > review.counts["graded_before"] > 20
+    assert review.counts["moved"] < 0.3 * review.counts["graded_before"]
+    assert not review.is_held  # most are new
+    publish_run(loaded, policy, second, review)
 
     def turn(frame: pd.DataFrame) -> pd.DataFrame:
         kind = frame["sales_rank"].dtype

@@ -1,6 +1,6 @@
 -- tiering.approval: requests and answers of people.
 CREATE TABLE tiering.approval (
-  approval_id TEXT NOT NULL COMMENT 'Hash of run and request',
+  approval_id TEXT NOT NULL COMMENT 'Hash of run, input and request, and the try that asked',
   policy_id TEXT NOT NULL COMMENT 'Policy',
   as_of DATE NOT NULL COMMENT 'Business day',
   revision INTEGER NOT NULL COMMENT 'Revision of the run',
