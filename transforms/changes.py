@@ -74,7 +74,7 @@ def find_drivers(
     for customer_id in list(open_moves):
         if customer_id not in now.index or customer_id not in before.index:
             came = customer_id in now.index
-            entry = {
+            entry: dict[str, str | None] = {
                 "indicator": POPULATION,
                 "before": "out" if came else "in",
                 "after": "in" if came else "out",

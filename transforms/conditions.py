@@ -42,7 +42,7 @@ class Condition:
         if len(text) > MAXIMUM_LENGTH:
             raise ConditionError(f"longer than {MAXIMUM_LENGTH} characters; split it into several rules")
         try:
-            tree = sqlglot.parse_one(_as_sql(text), read="duckdb")
+            tree: Any = sqlglot.parse_one(_as_sql(text), read="duckdb")
         except SqlglotError:
             raise ConditionError(f"{text!r} is no condition; write for example: rate >= 0.80 and is_key") from None
         except RecursionError:
@@ -75,7 +75,7 @@ class Condition:
         """Return the condition in DuckDB's dialect, indicators renamed to columns; never NULL."""
         names = rename or {}
 
-        def renamed(node: exp.Expression) -> exp.Expression:
+        def renamed(node: Any) -> exp.Expression:
             return exp.column(names.get(node.name, node.name)) if isinstance(node, exp.Column) else node
 
         return f"COALESCE({self._tree.transform(renamed).sql(dialect='duckdb')}, FALSE)"
@@ -118,7 +118,7 @@ def _as_sql(text: str) -> str:
     return "".join(parts)
 
 
-def _spell(node: exp.Expression) -> str:
+def _spell(node: Any) -> str:
     """Return the condition in the language's own words, in one spelling."""
     if isinstance(node, exp.Paren):
         return f"({_spell(node.this)})"
@@ -144,7 +144,7 @@ def _spell(node: exp.Expression) -> str:
     return spell_number(_number(node)) if isinstance(node, exp.Literal) else node.name
 
 
-def _check_truth(node: exp.Expression | None, depth: int) -> None:
+def _check_truth(node: Any, depth: int) -> None:
     """Refuse what is not true or false."""
     if depth > MAXIMUM_DEPTH:
         raise ConditionError("nested too deeply; split it into several rules")
@@ -161,7 +161,7 @@ def _check_truth(node: exp.Expression | None, depth: int) -> None:
         _check_compared(node, [node.this, node.args["low"], node.args["high"]])
     elif isinstance(node, exp.In) and node.expressions:
         _check_compared(node, [node.this, *node.expressions])
-    elif isinstance(node, tuple(_COMPARISONS)):
+    elif type(node) in _COMPARISONS:
         _check_compared(node, [node.this, node.expression])
     elif isinstance(node, exp.Column):
         _check_value(node)
@@ -170,14 +170,14 @@ def _check_truth(node: exp.Expression | None, depth: int) -> None:
         raise ConditionError(f"{shown!r} is neither true nor false; {_LANGUAGE}")
 
 
-def _check_compared(node: exp.Expression, values: list[exp.Expression]) -> None:
+def _check_compared(node: Any, values: list[exp.Expression]) -> None:
     for value in values:
         _check_value(value)
     if not any(isinstance(value.unnest(), exp.Column) for value in values):
         raise ConditionError(f"{node.sql()!r} compares no indicator")
 
 
-def _check_value(node: exp.Expression) -> None:
+def _check_value(node: Any) -> None:
     """Refuse what is no indicator, number, text, true or false."""
     inner = node.unnest()
     if isinstance(inner, exp.Column):
@@ -204,7 +204,7 @@ def _signed(literal: exp.Expression) -> Decimal:
     return number.copy_negate() if isinstance(literal.parent, exp.Neg) else number
 
 
-def _value(node: exp.Expression, frame: Any) -> Any:
+def _value(node: Any, frame: Any) -> Any:
     if isinstance(node, exp.Paren):
         return _value(node.this, frame)
     if isinstance(node, exp.Column):
@@ -216,7 +216,7 @@ def _value(node: exp.Expression, frame: Any) -> Any:
     return bool(node.this)
 
 
-def _truth(node: exp.Expression, frame: Any) -> Any:
+def _truth(node: Any, frame: Any) -> Any:
     """Return the three-valued truth of `node` per row: true, false, or missing."""
     import pandas as pd
 
@@ -247,11 +247,11 @@ def _truth(node: exp.Expression, frame: Any) -> Any:
             found = found | _boolean(left == right)
         return found
     left, right = _comparable(_value(node.this, frame), _value(node.expression, frame))
-    compare = {
+    compare: dict[Any, Any] = {
         exp.EQ: lambda: left == right, exp.NEQ: lambda: left != right, exp.GT: lambda: left > right,
         exp.GTE: lambda: left >= right, exp.LT: lambda: left < right, exp.LTE: lambda: left <= right,
-    }[type(node)]  # fmt: skip
-    return _boolean(compare())
+    }  # fmt: skip
+    return _boolean(compare[type(node)]())
 
 
 def _comparable(left: Any, right: Any) -> tuple[Any, Any]:

@@ -107,11 +107,15 @@ class _Found:
     score: pd.Series | None = None
 
 
+def _is_none(values: np.ndarray) -> np.ndarray:
+    return np.asarray(pd.isna(values), dtype=bool)
+
+
 def _decide(policy: Policy, values: pd.DataFrame) -> _Found:
     reason = _gate_reason(policy, values)
     graded = reason.isna().to_numpy()
     tier, status = _by_missing(policy, values, graded)
-    open_ = graded & np.equal(tier, None)
+    open_ = graded & _is_none(tier)
     undefined = _undefined(policy, values, open_)
     for rows in undefined.values():
         open_ &= ~rows
@@ -152,7 +156,7 @@ def _by_missing(policy: Policy, values: pd.DataFrame, graded: np.ndarray) -> tup
     status = np.full(len(values), None, dtype=object)
     status[graded] = "final"
     for name, entry in policy.missing.items():
-        undefined = graded & np.equal(tier, None) & values[name].isna().to_numpy()
+        undefined = graded & _is_none(tier) & values[name].isna().to_numpy()
         tier[undefined], status[undefined] = entry.tier, entry.status
     return tier, status
 

@@ -395,7 +395,8 @@ class Policy(_Part):
 
     def title_of(self, indicator: str) -> dict[str, str]:
         """Return the titles of an indicator; its own name where the policy gives none."""
-        return dict(self.indicators[indicator].title) or {"en": indicator.replace("_", " ")}
+        titles = {str(language): text for language, text in self.indicators[indicator].title.items()}
+        return titles or {"en": indicator.replace("_", " ")}
 
 
 def parse_policy(text: str, name: str) -> Policy:

@@ -54,6 +54,7 @@ class PolicyText:
 
     def _check_events(self, text: str) -> None:
         depth = 0
+        event: Any
         for event in yaml.parse(text, Loader=_LOADER):
             line = event.start_mark.line + 1
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
