@@ -16,7 +16,7 @@ from typing import Any
 import airflow_case
 import pytest
 from aiosmtpd.controller import Controller
-from conftest import ROOT, free_port
+from conftest import ROOT, create_database, free_port
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
 
@@ -303,6 +303,44 @@ def test_no_customer_is_named_in_what_the_tasks_log(
     airflow_case.run_dag("tier_reports")
     logged = "".join(capfd.readouterr())
     assert [name for name in names if name.strip() in logged] == []
+
+
+@pytest.mark.postgres
+def test_the_whole_job_runs_within_one_postgresql_database(folder: Path, postgres_server: Any) -> None:
+    from demo import generate_company, load_company
+    from sql.connect import open_engine
+
+    database = create_database(postgres_server, "whole_job")
+    engine = open_engine(database)
+    load_company(engine, generate_company(customers=120, seed=7))
+    engine.dispose()
+    value = airflow_case.connection(
+        conn_type="postgres",
+        host=database.host,
+        port=database.port,
+        schema=database.name,
+        login=database.user,
+        password=database.password,
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW_CONN_TIERING_SOURCE", value)
+        patch.setenv("AIRFLOW_CONN_TIERING_WAREHOUSE", value)
+        for dag_id, params in (
+            ("customer_facts", {"batch_start": "2023-07-01", "batch_end": "2026-02-01"}),
+            ("tier__pyramid", {"as_of": "2025-12-31"}),
+            ("tier__pyramid", {}),
+            ("tier__rfm_555", {}),
+            ("tier_reports", {}),
+        ):
+            states = airflow_case.states(airflow_case.run_dag(dag_id, **params))
+            assert set(states.values()) == {"success"}, (dag_id, states)
+    published = rows(database, "SELECT policy_id, as_of FROM tiering.run WHERE status = 'published' ORDER BY 1, 2")
+    assert published == [
+        ("pyramid", date(2025, 12, 31)),
+        ("pyramid", date(2026, 1, 31)),
+        ("rfm_555", date(2026, 1, 31)),
+    ]
+    assert rows(database, "SELECT DISTINCT status FROM tiering.email_outbox") == [("filed",)]
 
 
 def context(run_type: str, logical_date: datetime | None, **params: Any) -> dict[str, Any]:
