@@ -218,8 +218,13 @@ def publish(warehouse: Database, policy: Policy, staged: Mapping[str, Any]) -> d
 
 def write_reports(warehouse: Database, settings: Settings, now: datetime | None = None) -> dict[str, int]:
     """Write the digests of everything published since the last ones into the outbox; return counts."""
+    from reports.mail import interpreter_is_header_safe
     from sql.outbox import write_digests
 
+    if not interpreter_is_header_safe():
+        log.warning(
+            "this Python lets an encoded word break a mail header (CVE-2024-6923); ours are guarded, update it anyway"
+        )
     written = write_digests(
         warehouse,
         currency=settings.reporting_currency,
