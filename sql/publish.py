@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -115,19 +116,22 @@ def stage_decisions(
             write_arrow(connection, "work.component", _with_run(decided.components, COMPONENT_COLUMNS, run_id))
             analyze(connection, "work.decided")
             analyze(connection, "work.component")
-    return Run(
-        policy.id,
-        as_of,
-        revision,
-        run_id,
-        attempt,
-        policy.version,
-        input_hash,
-        measurement.facts_batch_no,
-        facts_through,
-        noop,
-        restate,
-    )
+        this = Run(
+            policy.id,
+            as_of,
+            revision,
+            run_id,
+            attempt,
+            policy.version,
+            input_hash,
+            measurement.facts_batch_no,
+            facts_through,
+            noop,
+            restate,
+        )
+        if noop:
+            _finish(connection, this, "noop")
+    return this
 
 
 def _with_run(frame: pd.DataFrame, columns: Mapping[str, Any], run_id: str) -> pa.Table:
@@ -276,6 +280,7 @@ def publish_run(warehouse: Database, policy: Policy, this: Run, review: Review) 
     Running it again changes nothing. Raises TieringError when the run has an unanswered or refused request, or
     a newer try of the run has started (this one is stale).
     """
+    started = time.perf_counter()
     with connected(warehouse, "tiering_warehouse") as connection:
         lock(connection, f"policy:{policy.id}")
         newest = int(run(connection, "warehouse/read_attempt.sql", {"run_id": this.run_id}).scalar_one())
@@ -304,7 +309,8 @@ def publish_run(warehouse: Database, policy: Policy, this: Run, review: Review) 
         _write_current(connection, policy, this, later)
         for table in ("decided", "component"):
             run(connection, "warehouse/delete_decided.sql", {"run_id": this.run_id}, table=table)
-        _finish(connection, this, "published")
+        seconds = {"publish": round(time.perf_counter() - started, 3)}
+        _finish(connection, this, "published", timings=json.dumps(seconds))
     return Publication(this.run_id, "published", review.counts)
 
 

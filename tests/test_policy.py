@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from sql.errors import TieringError
 from tests.indicator_frames import POLICIES, SHIPPED
-from transforms.policy import Policy, choose_policies, parse_policy, read_policies
+from transforms.policy import parse_policy, read_policies
 from transforms.policy_text import PolicyText
 
 FOLDER = Path(__file__).parents[1] / "policies"
@@ -272,9 +272,3 @@ def test_a_file_that_is_no_policy_is_named(tmp_path: Path, name: str, content: b
     with pytest.raises(TieringError) as refused:
         read_policies(tmp_path)
     assert str(refused.value) == f"{tmp_path.name}/{message}"
-
-
-@pytest.mark.parametrize(("grain", "expected"), [("customer", [PYRAMID, RFM]), ("bill_to", [CLASSES]), ("group", [])])
-def test_policies_are_chosen_by_grain_in_the_order_of_their_ids(grain: str, expected: list[str]) -> None:
-    backwards: dict[str, Policy] = dict(reversed(POLICIES.items()))
-    assert [policy.id for policy in choose_policies(backwards, grain)] == expected

@@ -272,6 +272,8 @@ def test_a_request_stands_once_and_an_approval_publishes(loaded: Database) -> No
     assert query(loaded, "SELECT COUNT(*) FROM tiering.approval") == [(1,)]
     answer_requests(loaded, this, "director", approved=True)
     assert publish_run(loaded, policy, this, review).status == "published"
+    timings = query(loaded, "SELECT timings FROM tiering.run_attempt WHERE outcome = 'published'")
+    assert [list(json.loads(text)) for (text,) in timings] == [["publish"]]
     assert publish_run(loaded, policy, this, review).status == "noop"
     assert broken_invariants(loaded) == set()
 
@@ -425,3 +427,14 @@ def test_a_run_id_names_policy_day_and_revision() -> None:
     assert run_id_of("a", DAY, 1) == run_id_of("a", DAY, 1)
     this = Run("a", DAY, 1, "r", 1, "v", "h", 1, DAY)
     assert replace(this, is_noop=True) != this
+
+
+def test_a_try_that_changes_nothing_ends_as_such_and_one_that_published_stays_so(loaded: Database) -> None:
+    policy = POLICIES["pyramid"]
+    first = stage(loaded, POLICIES, policy.id, DAY)
+    review = _review(loaded, policy.id, first)
+    assert publish_run(loaded, policy, first, review).status == "published"
+    assert publish_run(loaded, policy, first, review).status == "noop"
+    assert stage(loaded, POLICIES, policy.id, DAY).is_noop
+    tries = query(loaded, "SELECT attempt, outcome, finished_at IS NULL FROM tiering.run_attempt ORDER BY attempt")
+    assert tries == [(1, "published", False), (2, "noop", False)]

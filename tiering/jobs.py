@@ -11,7 +11,6 @@ from typing import Any
 from sql.connect import Database, connected
 from sql.errors import TieringError
 from sql.extract import Batch
-from sql.statements import run
 from tiering.settings import Settings
 from transforms.calendar import as_of_for, check_as_of, latest_on_calendar
 from transforms.policy import Policy
@@ -241,9 +240,3 @@ def send_reports(warehouse: Database, settings: Settings, server: Any) -> dict[s
     from sql.outbox import send_outbox
 
     return send_outbox(warehouse, server, settings.mail_dir).counts
-
-
-def published_tiers(warehouse: Database) -> list[Any]:
-    """Return policy, as_of, tier and customers for every policy's current tiers, best tier first."""
-    with connected(warehouse, "tiering_warehouse") as connection:
-        return list(run(connection, "warehouse/read_published_tiers.sql").all())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from difflib import get_close_matches
@@ -460,8 +459,3 @@ def read_policies(folder: Path) -> dict[str, Policy]:
             raise TieringError(f"{folder.name}/{path.name}: the id {policy.id} is not the name of the file")
         policies[policy.id] = policy
     return policies
-
-
-def choose_policies(policies: Mapping[str, Policy], grain: str) -> list[Policy]:
-    """Return the policies of one grain, in the order of their ids."""
-    return [policies[name] for name in sorted(policies) if policies[name].grain == grain]
