@@ -380,7 +380,14 @@ _ENTITIES = (
     Entity(
         "service_events",
         {"event_id": "id", "customer_id": "id", "opened_on": "date", "kind": "text"},
-        {"answered_seconds": "integer", "closed_on": "date", "satisfaction": "number"},
+        {
+            "answered_seconds": "integer",
+            "closed_on": "date",
+            "satisfaction": "number",
+            "is_urgent": "flag",
+            "is_important": "flag",
+            "grade": "text",
+        },
         key=("event_id",),
         dated_by="opened_on",
     ),

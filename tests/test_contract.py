@@ -56,8 +56,9 @@ def test_landing_holds_the_columns_of_the_contract_as_text(warehouse: Database, 
 
 @pytest.mark.parametrize("name", ENTITIES)
 def test_facts_hold_the_columns_of_the_contract_and_the_derived_ones(warehouse: Database, name: str) -> None:
+    """In any order: a column that a later version adds stands last."""
     entity = ENTITIES[name]
-    assert columns_of(warehouse, "facts", name) == [*entity.columns, *entity.derived, *LOADED_BY]
+    assert sorted(columns_of(warehouse, "facts", name)) == sorted([*entity.columns, *entity.derived, *LOADED_BY])
 
 
 FAMILIES = {

@@ -56,6 +56,11 @@ def test_an_upgrade_in_place_keeps_the_data(empty_database: Database, folder: Pa
     )
     query(
         empty_database,
+        "INSERT INTO facts.service_events (event_id, customer_id, opened_on, kind, batch_no) "
+        "VALUES ('E1', 'C1', DATE '2024-01-31', 'request', 1)",
+    )
+    query(
+        empty_database,
         "INSERT INTO tiering.absence (policy_id, customer_id, reason, valid_from) "
         "VALUES ('p', 'C1', 'left', DATE '2024-01-31')",
     )
@@ -82,6 +87,10 @@ def test_an_upgrade_in_place_keeps_the_data(empty_database: Database, folder: Pa
     ]
     after = contents(empty_database, "facts", "tiering", without=["schema_upgrade"])
     assert after["facts.customers"] == before["facts.customers"]
+    assert query(
+        empty_database,
+        "SELECT event_id, kind, batch_no, is_urgent, is_important, grade FROM facts.service_events",
+    ) == [("E1", "request", 1, None, None, None)]
     comment = (
         "SELECT comment FROM duckdb_columns() WHERE table_name = 'absence' AND column_name = 'nickname'"
         if empty_database.kind == "duckdb"
