@@ -25,6 +25,7 @@ from demo.columns import (
     pick,
 )
 from demo.dirt import plant_dirt
+from demo.scorecard import fill_cards
 
 _CURRENCIES = ["CNY", "EUR", "USD", "JPY"]
 _CNY_PER_UNIT = np.array([1.0, 7.75, 7.15, 0.0485])
@@ -41,6 +42,7 @@ _WORDS = ["远达", "恒启", "瑞禾", "盛川", "博越", "明澜", "铭泽", 
 _TRADES = ["机电", "商贸", "汽配", "建材", "电子", "包装", "仪器", "化工"]
 _TRADE_CODES = ["machinery", "wholesale", "automotive", "construction", "electronics", "packaging",
                 "instruments", "chemicals"]  # fmt: skip
+_DOCTORS = "instruments"  # the trade under which the ERP keeps doctors of hospitals
 _FOREIGN_WORDS = ["Aldhaven", "Brentmoor", "Corvale", "Dunmere", "Elvstad", "Farrowick", "Grünfels",
                   "Hoshikawa", "Ironbeck", "Jarlund", "Kestrelby", "Lorvaine"]  # fmt: skip
 _FOREIGN_TRADES = ["Machinery", "Trading", "Auto Parts", "& Sons", "Electronics", "Packaging", "Instruments",
@@ -58,6 +60,13 @@ _REPS = {
     "mail_language": ["ZH", "ZH", "ZH", "ZH", "ZH", "EN", "ZH", "EN"],
     "sales_district": [*_REGIONS, None, None],
 }  # fmt: skip
+
+# The points that the first members of the bonus scheme have, so that every band of stars has one.
+_STAR_POINTS = np.array([0.0, 20.0, 200.0, 1000.0, 5000.0, 30_000.0, 150_000.0])
+
+# Grades that fit a request: by urgent and important, by urgent alone, by important alone, by neither.
+_GRADES = ["A", "B", "C", "D", "E"]
+_FITTING_GRADES = np.array([[0, 0, 1], [1, 2, 2], [1, 2, 3], [2, 3, 3]])
 
 # How an account pays in a year: prompt, normal, slow, bad.
 _DISCIPLINE_ODDS = np.array([0.27, 0.29, 0.25, 0.19])
@@ -89,6 +98,8 @@ class _Partners(NamedTuple):
     buys_from: Days
     buys_until: Days
     is_prospect: Bools
+    is_doctor: Bools
+    is_person: Bools
 
 
 class _Documents(NamedTuple):
@@ -119,22 +130,31 @@ def generate_company(
             "the planted dirt; ask for at least 100 customers and two years."
         )
     # One stream per topic, so that a change to one table leaves the others as they were.
-    topics = np.random.SeedSequence(seed).spawn(6)
+    topics = np.random.SeedSequence(seed).spawn(10)
     streams = [np.random.Generator(np.random.PCG64(topic)) for topic in topics]
     first, last = np.datetime64(first_day, "D"), np.datetime64(last_day, "D")
 
     partners, partner_table = _found_partners(streams[0], customers, first, last)
     documents, invoices, lines = _trade(streams[1], partners, first, last)
+    relations = _keep_relations(streams[5], partners, first, last)
+    cards = fill_cards(
+        streams[7], partners.partner_no, partners.buys_from, last, partners.is_prospect, partners.is_doctor
+    )
+    requests = _take_requests(streams[9], partners, last, relations["service_ticket"].num_rows)
     clean = {
         "sales_rep": pa.table({name: pa.array(values) for name, values in _REPS.items()}),
-        "business_partner": partner_table,
+        "business_partner": _describe_partners(streams[6], partners, partner_table),
         "invoice": invoices,
         "invoice_line": lines,
         "debtor_item": _post_debtor_items(streams[2], partners, documents),
         "cash_receipt": _receive_cash(streams[3], partners, documents, first, last),
         "fx_rate": _quote_rates(streams[4], first, last),
         "budget": _set_budget(partners, documents, first, last),
-        **_keep_relations(streams[5], partners, first, last),
+        **relations,
+        "scorecard": _append(relations["scorecard"], cards),
+        "service_ticket": _append(relations["service_ticket"], requests),
+        "partner_event": _append(relations["partner_event"], _note_events(streams[9], partners, last)),
+        "prescription": _audit_prescriptions(streams[8], partners, last),
     }
     tables, dirt = plant_dirt(clean, first_day, last_day)
     return Company(tables=tables, dirt=dirt)
@@ -198,6 +218,11 @@ def _found_partners(
             ),
         }
     )
+    is_doctor = trade == _TRADE_CODES.index(_DOCTORS)
+    is_shop = pc.and_(
+        pc.and_(pc.equal(partner_table["partner_class"], "DLR"), pc.equal(partner_table["ownership"], "private")),
+        pc.less_equal(partner_table["headcount"], 60),
+    )
     partners = _Partners(
         partner_no=partner_no,
         payer=payer,
@@ -208,8 +233,46 @@ def _found_partners(
         buys_from=np.maximum(opened, first),
         buys_until=buys_until,
         is_prospect=is_prospect,
+        is_doctor=is_doctor,
+        is_person=(role == 0) & (is_doctor | np.asarray(is_shop)),
     )
     return partners, partner_table
+
+
+def _describe_partners(rng: np.random.Generator, partners: _Partners, partner_table: pa.Table) -> pa.Table:
+    """The partners with what a trade register and a bank know of them; sex, age and income of persons alone."""
+    count = len(partners.payer)
+    ownership = partner_table["ownership"].to_pylist()
+    headcount = np.asarray(partner_table["headcount"])
+    revenue = np.rint(headcount * rng.lognormal(np.log(60), 0.6, count)).astype(np.int64) * 1_000_000
+    assets = np.rint(revenue / 1_000_000 * rng.uniform(0.4, 2.5, count)).astype(np.int64) * 1_000_000
+    growth = np.maximum(-6000, np.rint(rng.normal(600, 2000, count))).astype(np.int64)
+    share = np.rint(rng.beta(1.2, 8, count) * 10_000).astype(np.int64)
+    debt = np.rint(rng.beta(4, 4, count) * 10_000).astype(np.int64)
+    # Half of the state's are authorities; half of the others are joint stock companies, a third of them listed.
+    is_state = np.array([kind == "state_owned" for kind in ownership])
+    is_first = rng.random(count) < 0.5
+    nature = np.select([is_state & is_first, is_state, is_first & ~partners.is_person], [0, 1, 2], 3)
+    is_listed = (nature == 2) & (rng.random(count) < 0.33)
+
+    def blank(share: float) -> Bools:
+        return rng.random(count) < share
+
+    described = {
+        "yearly_revenue": make_money(revenue, blank(0.12)),
+        "revenue_trend": make_decimals(growth, 9, 4, blank(0.2)),
+        "market_part": make_decimals(share, 9, 4, blank(0.2)),
+        "total_assets": make_money(assets, blank(0.15)),
+        "debt_part": make_decimals(debt, 9, 4, blank(0.15)),
+        "legal_nature": pick(["GOV", "SOE", "JSC", "PRV"], nature, blank(0.05)),
+        "listed": blank_where(pa.array(is_listed), blank(0.05)),
+        "sex": pick(["F", "M"], rng.integers(0, 2, count), ~partners.is_person | blank(0.1)),
+        "birth_year": pa.array(rng.integers(1950, 2001, count), mask=~partners.is_person | blank(0.15)),
+        "income_class": pick(["1", "2", "3"], rng.integers(0, 3, count), ~partners.is_person | blank(0.2)),
+    }
+    for name, column in described.items():
+        partner_table = partner_table.append_column(name, column)
+    return partner_table
 
 
 def _name_partners(
@@ -524,13 +587,9 @@ def _keep_relations(
 ) -> dict[str, pa.Table]:
     """Everything around trade: assessments, contacts, deals, tickets, balances, orders, surveys, events."""
     count = len(partners.payer)
-    years = (last - partners.buys_from).astype(float) / 365
 
     def draw(per_year: float) -> tuple[Ints, Days]:
-        """Customers and days, so many a year on average for as long as each is known."""
-        partner = np.repeat(np.arange(count), rng.poisson(per_year * years))
-        known = (last - partners.buys_from[partner]).astype(np.int64)
-        return partner, partners.buys_from[partner] + rng.integers(0, known + 1)
+        return _draw_days(rng, partners, per_year, last)
 
     def choose(words: list[str], size: int, missing: float = 0.0) -> pa.Array:
         return pick(words, rng.integers(0, len(words), size), rng.random(size) < missing)
@@ -546,7 +605,7 @@ def _keep_relations(
             "criterion": choose(
                 ["strategic_importance", "management_relation", "local_influence", "credit_level"], size
             ),
-            "points": make_decimals(rng.integers(0, 41, size) * 50, 9, 2),
+            "points": make_decimals(rng.integers(0, 41, size) * 50, 9, 2).cast(pa.string()),
             "assessed_day": make_days(day),
             "assessor_no": choose(["R01", "R02", "R03", "R05", "R06", "D01", "D02"], size),
             "evidence_ref": choose(["visit report", "annual report", "trade register"], size, 0.3),
@@ -596,6 +655,9 @@ def _keep_relations(
             ),
             "closed_day": make_days(closed, (closed > last) | (rng.random(size) < 0.03)),
             "satisfaction_mark": pa.array(rng.integers(1, 6, size), mask=rng.random(size) < 0.5),
+            "urgent": pa.nulls(size, pa.bool_()),
+            "important": pa.nulls(size, pa.bool_()),
+            "stated_grade": pa.nulls(size, pa.string()),
         }
     )
     # Month-end balances of those who joined the bonus scheme: money on deposit, and points.
@@ -604,9 +666,13 @@ def _keep_relations(
     members = np.flatnonzero(rng.random(count) < 0.2)
     partner, day = np.repeat(members, len(month_ends)), np.tile(month_ends, len(members))
     level = rng.lognormal(np.log(6000), 1.6, len(members))
+    starred = len(_STAR_POINTS)
+    points_of_level = np.full(len(members), 0.25)
+    points_of_level[:starred] = _STAR_POINTS[: len(members)] / level[:starred]
+    points_share = np.repeat(points_of_level, len(month_ends))
     amount = np.repeat(level, len(month_ends)) * rng.lognormal(0, 0.15, len(partner))
     known = day >= partners.buys_from[partner]
-    partner, day, amount = partner[known], day[known], amount[known]
+    partner, day, amount, points_share = partner[known], day[known], amount[known], points_share[known]
     is_points = np.concatenate([np.zeros(len(partner), dtype=bool), np.ones(len(partner), dtype=bool)])
     balance = pa.table(
         {
@@ -614,7 +680,7 @@ def _keep_relations(
             "balance_day": make_days(np.concatenate([day, day])),
             "balance_kind": pick(["DEPOSIT", "POINTS"], is_points.astype(np.int64)),
             "balance_value": make_money(
-                np.concatenate([np.rint(amount * 1000), np.rint(amount / 4) * 100]).astype(np.int64)
+                np.concatenate([np.rint(amount * 1000), np.rint(amount * points_share) * 100]).astype(np.int64)
             ),
             "currency_code": blank_where(pa.repeat("CNY", len(is_points)), is_points),
         }
@@ -656,12 +722,113 @@ def _keep_relations(
         }
     )
     return {
-        "scorecard": scorecard,
+        "scorecard": _keep_first(scorecard, "partner_no", "criterion", "assessed_day"),
         "crm_contact": contact,
         "crm_deal": deal,
         "service_ticket": ticket,
         "account_balance": balance,
         "sales_order": order,
-        "survey_answer": survey,
-        "partner_event": event,
+        "survey_answer": _keep_first(survey, "partner_no", "answer_day", "question"),
+        "partner_event": _keep_first(event, "partner_no", "event_day", "event_kind"),
     }
+
+
+def _keep_first(table: pa.Table, *key: str) -> pa.Table:
+    """The table without the rows whose key stands in a row before them."""
+    numbered = table.append_column("position", pa.array(np.arange(table.num_rows)))
+    first = numbered.group_by(list(key)).aggregate([("position", "min")])["position_min"]
+    return table.take(first.take(pc.sort_indices(first)))
+
+
+def _append(table: pa.Table, more: pa.Table) -> pa.Table:
+    """Both tables' rows, in the columns of the first; what the second does not say is empty."""
+    columns = [
+        more[field.name].cast(field.type) if field.name in more.column_names else pa.nulls(more.num_rows, field.type)
+        for field in table.schema
+    ]
+    return pa.concat_tables([table, pa.table(columns, schema=table.schema)])
+
+
+def _draw_days(
+    rng: np.random.Generator, partners: _Partners, per_year: float | Floats, last: np.datetime64
+) -> tuple[Ints, Days]:
+    """Customers and days, so many a year on average for as long as each is known."""
+    known = (last - partners.buys_from).astype(np.int64)
+    partner = np.repeat(np.arange(len(known)), rng.poisson(per_year * (known / 365)))
+    return partner, partners.buys_from[partner] + rng.integers(0, known[partner] + 1)
+
+
+def _take_requests(rng: np.random.Generator, partners: _Partners, last: np.datetime64, tickets: int) -> pa.Table:
+    """Tickets that ask for something, numbered after the others; the stated grade does not always fit the request."""
+    partner, day = _draw_days(rng, partners, 0.8, last)
+    size = len(partner)
+    closed = day + rng.geometric(0.03, size)
+    is_urgent, is_important = rng.random(size) < 0.4, rng.random(size) < 0.5
+    quadrant = 2 * ~is_urgent + 1 * ~is_important
+    fitting = _FITTING_GRADES[quadrant, rng.integers(0, 3, size)]
+    grade = np.where(rng.random(size) < 0.8, fitting, rng.integers(0, len(_GRADES), size))
+    return pa.table(
+        {
+            "ticket_no": make_numbers("T", np.arange(tickets + 1, tickets + size + 1), 8),
+            "partner_no": pick(partners.partner_no, partner),
+            "opened_day": make_days(day),
+            "ticket_kind": pa.repeat("request", size),
+            "closed_day": make_days(closed, (closed > last) | (rng.random(size) < 0.12)),
+            "satisfaction_mark": pa.array(rng.integers(1, 6, size), mask=rng.random(size) < 0.7),
+            "urgent": pa.array(is_urgent, mask=rng.random(size) < 0.04),
+            "important": pa.array(is_important, mask=rng.random(size) < 0.04),
+            "stated_grade": pick(_GRADES, grade, rng.random(size) < 0.12),
+        }
+    )
+
+
+def _note_events(rng: np.random.Generator, partners: _Partners, last: np.datetime64) -> pa.Table:
+    """Life events of persons, and warnings that an exchange gave: other kinds than those of companies."""
+    found = [
+        (kind, *_draw_days(rng, partners, per_year, last))
+        for kind, per_year in (
+            ("birth", np.where(partners.is_person, 0.15, 0.0)),
+            ("retirement", np.where(partners.is_person, 0.08, 0.0)),
+            ("trading_warning", 0.06),
+        )
+    ]
+    events = pa.table(
+        {
+            "partner_no": pick(partners.partner_no, np.concatenate([partner for _, partner, _ in found])),
+            "event_day": make_days(np.concatenate([day for *_, day in found])),
+            "event_kind": pa.concat_arrays([pa.repeat(kind, len(day)) for kind, _, day in found]),
+        }
+    )
+    return _keep_first(events, *events.column_names)
+
+
+def _audit_prescriptions(rng: np.random.Generator, partners: _Partners, last: np.datetime64) -> pa.Table:
+    """What doctors prescribed, of the company's and of its rivals': one row per doctor and whole month."""
+    doctors = np.flatnonzero(partners.is_doctor)
+    months = np.arange(partners.buys_from.min().astype("datetime64[M]"), (last + 1).astype("datetime64[M]"))
+    shape = len(doctors), len(months)
+    packs = rng.lognormal(np.log(900), 0.6, len(doctors))[:, None] * rng.lognormal(0, 0.12, shape)
+    # A doctor's share of the company's products wanders by a few points a month.
+    share = rng.uniform(0.02, 0.9, len(doctors))[:, None] + np.cumsum(rng.normal(0, 0.025, shape), axis=1)
+    share = np.clip(share, 0, 0.95)
+    habit = np.select([share >= 0.5, share >= 0.25], [0, 1], 2)
+    patients = packs * rng.uniform(0.1, 0.4, len(doctors))[:, None]
+    level = rng.choice(3, size=len(doctors), p=[0.25, 0.35, 0.4])
+    is_unranked = rng.random(len(doctors)) < 0.05
+
+    known_month = (partners.buys_from[doctors] - 1).astype("datetime64[M]") + 1
+    doctor, month = np.nonzero(months[None, :] >= known_month[:, None])
+    size, at = len(doctor), (doctor, month)
+    own = np.rint(packs * share)[at].astype(np.int64)
+    rivals = np.rint(packs * (1 - share))[at].astype(np.int64)
+    return pa.table(
+        {
+            "partner_no": pick(partners.partner_no, doctors[doctor]),
+            "audit_month": make_days(months[month].astype("datetime64[D]")),
+            "own_packs": pa.array(own),
+            "rival_packs": pa.array(rivals, mask=rng.random(size) < 0.08),
+            "hospital_rank": pick(["I", "II", "III"], level[doctor], is_unranked[doctor]),
+            "habit": pick(["FIRST", "SECOND", "OTHER"], habit[at], rng.random(size) < 0.03),
+            "patient_count": pa.array(np.rint(patients[at]).astype(np.int64), mask=rng.random(size) < 0.05),
+        }
+    )

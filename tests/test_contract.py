@@ -4,8 +4,22 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
-from companies import DEMO, ENGINES, Warehouses, columns_of, query, tables_of, warehouses
+from companies import (
+    DEMO,
+    ENGINES,
+    Said,
+    Warehouses,
+    batch_of,
+    columns_of,
+    fresh,
+    query,
+    said,
+    tables_of,
+    warehouses,
+)
 
 from sql.connect import Database
 from sql.contract import COVERING, CURRENCIES, DERIVED, ENTITIES, MINOR_DIGITS, SQL_TYPES, Entity
@@ -128,6 +142,25 @@ def test_the_comment_of_a_table_states_its_grain(warehouse: Database) -> None:
 @pytest.mark.parametrize("table", PROMISED)
 def test_consumers_find_the_promised_names(warehouse: Database, table: str) -> None:
     assert set(PROMISED[table].split()) <= set(columns_of(warehouse, "tiering", table))
+
+
+def test_a_request_keeps_its_quadrant_and_its_grade_and_an_unreadable_flag_is_refused(said: Said) -> None:
+    request = {"customer_id": "C1", "opened_on": "2024-01-10", "kind": "request"}
+    said.put(
+        "service_events",
+        [
+            {**request, "event_id": "E1", "is_urgent": " Y ", "is_important": "0", "grade": " B "},
+            {**request, "event_id": "E2", "is_urgent": None, "is_important": "TRUE", "grade": None},
+            {**request, "event_id": "E3", "is_urgent": "perhaps", "is_important": "1", "grade": "A"},
+        ],
+    )
+    said.load(batch_of("2024-01"))
+    facts = "SELECT event_id, is_urgent, is_important, grade FROM facts.service_events ORDER BY event_id"
+    assert query(said.database, facts) == [("E1", True, False, "B"), ("E2", None, True, None)]
+    ((rule, reason, row),) = query(said.database, "SELECT rule, reason, row_json FROM tiering.quarantine")
+    assert rule == "unreadable"
+    assert "is_urgent" in reason
+    assert json.loads(row)["is_urgent"] == "perhaps"
 
 
 def test_one_entity_is_derived_and_every_other_may_have_a_file() -> None:

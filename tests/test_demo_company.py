@@ -1,15 +1,21 @@
 """The demo company: deterministic, readable through its SELECTs alone, and dirty exactly where it says so."""
 
+# ruff: noqa: F401, F811 - fixtures come in by their names
+
 import time
 from collections.abc import Iterator
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
+from companies import ENGINES, WHOLE, Warehouses, clean_company, load, query, warehouses
 from sqlalchemy import Connection, create_engine, text
 
 from demo import Company, generate_company, load_company
+from sql.contract import DERIVED, ENTITIES
 
 SOURCE = Path(__file__).parents[1] / "sql" / "sources" / "demo"
 EVERYTHING = {"batch_start": date(2000, 1, 1), "batch_end": date(2100, 1, 1)}
@@ -23,12 +29,15 @@ BUSINESS_DATE = {
     "service_events": "opened_on",
     "balances": "as_of",
     "exchange_rates": "valid_on",
+    "prescriptions": "month",
     "surveys": "answered_on",
     "events": "happened_on",
 }
 COLUMNS = {
     "customers": "customer_id name account_manager_id bill_to_id group_id customer_type industry region "
-    "opened_on currency credit_limit terms_days status is_blocked attr_ownership attr_employees",
+    "opened_on currency credit_limit terms_days status is_blocked attr_ownership attr_employees "
+    "attr_annual_revenue attr_revenue_growth attr_market_share attr_assets attr_debt_ratio attr_nature attr_listed "
+    "attr_sex attr_birth_year attr_income_band",
     "account_managers": "account_manager_id name email reports_to_id locale region",
     "sales": "line_id document_id customer_id sold_on net_amount currency tax_amount cost_amount "
     "document_type product_id quantity entity",
@@ -37,11 +46,13 @@ COLUMNS = {
     "assessments": "customer_id indicator value assessed_on assessed_by evidence valid_to",
     "contacts": "contact_id customer_id contacted_on channel direction outcome",
     "opportunities": "opportunity_id customer_id has_explicit_need stage expected_close_on amount is_refused",
-    "service_events": "event_id customer_id opened_on kind answered_seconds closed_on satisfaction",
+    "service_events": "event_id customer_id opened_on kind answered_seconds closed_on satisfaction "
+    "is_urgent is_important grade",
     "balances": "customer_id as_of kind amount currency",
     "exchange_rates": "currency valid_on rate_to_reporting",
     "plan": "year revenue_budget gross_margin_rate vat_rate",
     "open_orders": "document_id customer_id ordered_on amount currency",
+    "prescriptions": "customer_id month own_units competitor_units hospital_level behaviour patients",
     "surveys": "customer_id answered_on score question",
     "events": "customer_id happened_on kind",
 }
@@ -130,8 +141,8 @@ def test_the_smallest_company_has_room_for_all_dirt(seed: int, company: Company)
     assert generate_company(customers=100, seed=seed).dirt == company.dirt
 
 
-def test_the_source_has_every_entity_but_prescriptions() -> None:
-    assert {path.stem for path in SOURCE.glob("*.sql")} == set(COLUMNS)
+def test_the_source_has_every_entity_that_a_file_may_name() -> None:
+    assert {path.stem for path in SOURCE.glob("*.sql")} == set(COLUMNS) == set(ENTITIES) - DERIVED
 
 
 @pytest.mark.parametrize("entity", COLUMNS)
@@ -302,6 +313,347 @@ def test_invoices_and_their_receivables_agree_to_the_cent(found: Connection) -> 
     pairs, apart = found.execute(text(statement)).one()
     assert pairs > 5000
     assert apart == 0
+
+
+# What people judged, asked for and prescribed: data for every kind of policy
+
+
+CRITERIA_IN_NUMBERS = {
+    "strategic_importance": (0, 20),
+    "management_relation": (0, 20),
+    "local_influence": (0, 20),
+    "credit_level": (0, 20),
+    "strength": (0, 15),
+    "growth_potential": (0, 15),
+    "profitability": (0, 15),
+    "credit_score": (0, 30),
+    "cooperation": (0, 10),
+    "brand": (0, 10),
+    "loyalty": (0, 10),
+    "potential": (0, 10),
+    "win_probability": (0, 1),
+    "purchase_share": (0, 1),
+    "next_quantity": (0, 5000),
+    "market_demand": (1, 4),
+    "risk_tolerance": (1, 5),
+    "product_risk": (1, 5),
+    "investment_years": (0, 30),
+    "default_records": (0, 5),
+}
+CRITERIA_IN_WORDS = {
+    "need_level": "general important major",
+    "lifecycle_stage": "1001 1002 1003 1004 1005 1006",
+    "dependence": "dependent professional reference",
+    "private_interaction": "frequent none some",
+    "park_need": "clear unclear urgent",
+    "park_funds": "ample short tight",
+    "park_price": "accepts refuses worries",
+    "park_information": "full partial refuses",
+    "meets_entry_conditions": "false true",
+    "industry_position": "leader new startup",
+    "partnership": "long potential short",
+    "market_end": "high low mid",
+    "willingness": "high low mid",
+    "ability": "mid strong weak",
+    "client_quality": "bad good",
+    "project_quality": "bad good",
+    "prescriber_exception": "false true",
+    "purchase_willingness": "A B C D",
+    "region_acceptance": "A B C D",
+    "product_acceptance": "A B C D",
+    "price_tolerance": "A B C D",
+    "purchasing_power": "A B C D",
+    "close_time": "A B C D",
+    "mortgage_concern": "A B C D",
+    "contact_depth": "A B C D",
+    "credit_rating": "A B C D",
+    "relationship_grade": "A B C D",
+}
+KNOWN_CUSTOMERS = "SELECT DISTINCT customer_id, status, industry FROM found.customers WHERE TRIM(customer_id) <> ''"
+
+
+def _rows(found: Connection, statement: str) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in found.execute(text(statement))]
+
+
+def test_every_criterion_of_every_card_occurs_and_no_other(found: Connection) -> None:
+    indicators = _rows(found, "SELECT DISTINCT indicator FROM found.assessments")
+    assert {name for (name,) in indicators} == {*CRITERIA_IN_NUMBERS, *CRITERIA_IN_WORDS}
+
+
+@pytest.mark.parametrize("criterion", CRITERIA_IN_NUMBERS)
+def test_numbers_stay_within_their_range_and_use_it(found: Connection, criterion: str) -> None:
+    values = [
+        Decimal(value)
+        for (value,) in _rows(found, f"SELECT value FROM found.assessments WHERE indicator = '{criterion}'")
+    ]
+    low, high = CRITERIA_IN_NUMBERS[criterion]
+    assert all(low <= value <= high for value in values)
+    assert min(values) <= low + (high - low) / 10
+    assert max(values) >= high - (high - low) / 10
+
+
+def test_chances_and_shares_have_two_decimals_and_counts_none(found: Connection) -> None:
+    def count(condition: str) -> int:
+        return int(_rows(found, f"SELECT COUNT(*) FROM found.assessments WHERE {condition}")[0][0])
+
+    fractions = "indicator IN ('win_probability', 'purchase_share')"
+    assert count(f"{fractions} AND NOT regexp_full_match(value, '[01][.][0-9]{{2}}')") == 0
+    counted = (
+        "'next_quantity', 'market_demand', 'risk_tolerance', 'product_risk', 'investment_years', 'default_records'"
+    )
+    assert count(f"indicator IN ({counted}) AND NOT regexp_full_match(value, '[0-9]+')") == 0
+
+
+@pytest.mark.parametrize("criterion", CRITERIA_IN_WORDS)
+def test_words_are_the_stated_ones_and_all_of_them(found: Connection, criterion: str) -> None:
+    words = _rows(found, f"SELECT DISTINCT value FROM found.assessments WHERE indicator = '{criterion}'")
+    assert sorted(word for (word,) in words) == CRITERIA_IN_WORDS[criterion].split()
+
+
+def test_a_good_share_of_the_customers_is_assessed_and_the_others_are_not(found: Connection) -> None:
+    customers = len(_rows(found, KNOWN_CUSTOMERS))
+
+    def share(criterion: str) -> float:
+        assessed = f"SELECT DISTINCT customer_id FROM found.assessments WHERE indicator = '{criterion}'"
+        return len(_rows(found, assessed)) / customers
+
+    assert all(0.4 < share(name) < 0.9 for name in CRITERIA_IN_NUMBERS)
+    assert all(0.1 < share(name) < 0.35 for name in CRITERIA_IN_WORDS)
+    prospects = f"SELECT customer_id FROM ({KNOWN_CUSTOMERS}) WHERE status = 'prospect'"
+    for criterion in ("win_probability", "park_need", "willingness"):
+        assessed = f"SELECT customer_id FROM found.assessments WHERE indicator = '{criterion}'"
+        assert _rows(found, f"{prospects} INTERSECT {assessed}") != []
+
+
+def test_new_cards_name_their_evidence_and_some_judgements_expire(found: Connection) -> None:
+    old = "'strategic_importance', 'management_relation', 'local_influence', 'credit_level'"
+    total, evidence, assessor, expiring, expired = _rows(
+        found,
+        "SELECT COUNT(*), COUNT(evidence), COUNT(assessed_by), COUNT(valid_to), "
+        "COUNT(*) FILTER (WHERE valid_to < DATE '2026-03-31') "
+        f"FROM found.assessments WHERE indicator NOT IN ({old})",
+    )[0]
+    assert total == evidence == assessor
+    assert 0 < expired < expiring < total
+
+
+def test_the_lowest_of_the_buyer_criteria_takes_every_grade(found: Connection) -> None:
+    lowest = (
+        "SELECT MAX(value) AS grade FROM found.assessments "
+        "WHERE indicator IN ('purchase_willingness', 'region_acceptance', 'product_acceptance', 'price_tolerance', "
+        "'purchasing_power', 'close_time', 'mortgage_concern') GROUP BY customer_id, assessed_on"
+    )
+    assert {grade for (grade,) in _rows(found, f"SELECT DISTINCT grade FROM ({lowest})")} == set("ABCD")
+
+
+@pytest.mark.parametrize("arguments", [{}, {"seed": 8}, {"customers": 2000}], ids=str)
+def test_a_key_stands_for_one_row_where_nothing_was_planted(arguments: dict[str, int]) -> None:
+    tables = generate_company(**arguments).tables
+    for name, key in (
+        ("scorecard", ["partner_no", "criterion", "assessed_day"]),
+        ("survey_answer", ["partner_no", "answer_day", "question"]),
+        ("partner_event", ["partner_no", "event_day", "event_kind"]),
+        ("prescription", ["partner_no", "audit_month"]),
+        ("service_ticket", ["ticket_no"]),
+    ):
+        assert tables[name].group_by(key).aggregate([]).num_rows == tables[name].num_rows > 0, name
+
+
+ATTRIBUTES_IN_WORDS = {
+    "ownership": "foreign private state_owned",
+    "nature": "government joint_stock private state_owned",
+    "listed": "False True",
+    "sex": "female male",
+    "income_band": "high low middle",
+}
+
+
+@pytest.mark.parametrize("attribute", ATTRIBUTES_IN_WORDS)
+def test_attributes_are_the_stated_words_and_all_of_them(found: Connection, attribute: str) -> None:
+    words = _rows(found, f"SELECT DISTINCT attr_{attribute} FROM found.customers WHERE attr_{attribute} IS NOT NULL")
+    assert sorted(str(word) for (word,) in words) == ATTRIBUTES_IN_WORDS[attribute].split()
+
+
+@pytest.mark.parametrize(
+    ("attribute", "low", "high"),
+    [
+        ("employees", 1, 10_000),
+        ("annual_revenue", 0, 10**11),
+        ("assets", 0, 10**11),
+        ("revenue_growth", Decimal("-0.6"), 1),
+        ("market_share", 0, 1),
+        ("debt_ratio", 0, 1),
+        ("birth_year", 1950, 2000),
+    ],
+)
+def test_attributes_in_numbers_stay_within_reason(
+    found: Connection, attribute: str, low: Decimal | int, high: int
+) -> None:
+    column = f"attr_{attribute}"
+    least, most, kinds = _rows(
+        found, f"SELECT MIN({column}), MAX({column}), COUNT(DISTINCT {column}) FROM found.customers"
+    )[0]
+    assert low <= least < most <= high
+    assert kinds > 20
+
+
+def test_growth_may_be_negative_and_every_new_attribute_is_missing_somewhere(found: Connection) -> None:
+    assert _rows(found, "SELECT COUNT(*) FROM found.customers WHERE attr_revenue_growth < 0")[0][0] > 20
+    for attribute in COLUMNS["customers"].split():
+        if attribute.startswith("attr_") and attribute not in ("attr_ownership", "attr_employees"):
+            total, known = _rows(found, f"SELECT COUNT(*), COUNT({attribute}) FROM found.customers")[0]
+            assert 0 < known < total, attribute
+
+
+def test_sex_age_and_income_are_of_persons(found: Connection) -> None:
+    persons = "SELECT * FROM found.customers WHERE COALESCE(attr_sex, attr_income_band) IS NOT NULL"
+    persons += " OR attr_birth_year IS NOT NULL"
+    total = _rows(found, f"SELECT COUNT(*) FROM ({persons})")[0][0]
+    assert 30 < total < 100
+    assert _rows(found, f"SELECT COUNT(*) FROM ({persons}) WHERE group_id IS NOT NULL OR attr_listed") == [(0,)]
+    doctors = _rows(found, f"SELECT COUNT(*) FROM ({persons}) WHERE industry = 'instruments'")[0][0]
+    assert 0 < doctors < total
+
+
+def test_doctors_are_the_customers_of_one_trade_and_each_whole_month_is_theirs(found: Connection) -> None:
+    doctors = _rows(found, "SELECT DISTINCT customer_id FROM found.prescriptions ORDER BY 1")
+    trade = f"SELECT customer_id FROM ({KNOWN_CUSTOMERS}) WHERE industry = 'instruments'"
+    assert set(doctors) <= set(_rows(found, trade))
+    assert len(doctors) >= 24
+    assert _rows(found, "SELECT COUNT(*) FROM found.prescriptions WHERE EXTRACT(DAY FROM month) <> 1") == [(0,)]
+    # The books end on 20 April: that month is not whole.
+    assert _rows(found, "SELECT MIN(month), MAX(month) FROM found.prescriptions") == [
+        (date(2023, 7, 1), date(2026, 3, 1))
+    ]
+    early = (
+        "SELECT COUNT(*) FROM found.prescriptions AS month JOIN found.customers AS doctor USING (customer_id) "
+        "WHERE month.month < doctor.opened_on"
+    )
+    assert _rows(found, early) == [(0,)]
+    gaps = (
+        "SELECT DISTINCT MONTHS FROM (SELECT DATE_DIFF('month', LAG(month) OVER (PARTITION BY customer_id "
+        "ORDER BY month), month) AS months FROM found.prescriptions) WHERE months IS NOT NULL"
+    )
+    assert _rows(found, gaps) == [(1,)]
+
+
+def test_prescriptions_take_every_cell_of_the_matrix(found: Connection) -> None:
+    cells = _rows(
+        found,
+        "SELECT DISTINCT hospital_level, behaviour FROM found.prescriptions "
+        "WHERE hospital_level IS NOT NULL AND behaviour IS NOT NULL",
+    )
+    assert set(cells) == {(level, habit) for level in "123" for habit in ("first_choice", "second_choice", "other")}
+    worst, missing = _rows(
+        found,
+        "SELECT MIN(LEAST(own_units, competitor_units, patients)), "
+        "COUNT(*) FILTER (WHERE competitor_units IS NULL) FROM found.prescriptions",
+    )[0]
+    assert worst >= 0
+    assert missing > 0
+    shares = _rows(
+        found,
+        "SELECT behaviour, AVG(own_units / (own_units + competitor_units)) FROM found.prescriptions "
+        "WHERE behaviour IS NOT NULL GROUP BY behaviour",
+    )
+    assert [name for name, _ in sorted(shares, key=lambda row: -row[1])] == ["first_choice", "second_choice", "other"]
+
+
+FITTING = {(True, True): "AB", (True, False): "BC", (False, True): "BCD", (False, False): "BCD"}
+
+
+def test_requests_have_a_quadrant_and_a_grade_that_does_not_always_fit(found: Connection) -> None:
+    requests = _rows(
+        found, "SELECT is_urgent, is_important, grade, closed_on FROM found.service_events WHERE kind = 'request'"
+    )
+    graded = [(urgent, important, grade) for urgent, important, grade, _ in requests if None not in (urgent, important)]
+    assert {(urgent, important) for urgent, important, _ in graded} == set(FITTING)
+    stated = [(FITTING[urgent, important], grade) for urgent, important, grade in graded if grade not in (None, "E")]
+    misfits = sum(grade not in fitting for fitting, grade in stated)
+    assert 0.03 < misfits / len(stated) < 0.25
+    assert {grade for _, _, grade, _ in requests} == {*"ABCDE", None}
+    assert any(urgent is None for urgent, *_ in requests)
+    still_open = sum(closed is None for *_, closed in requests)
+    assert 20 < still_open < len(requests) / 2
+
+
+def test_only_requests_have_a_quadrant(found: Connection) -> None:
+    others = (
+        "SELECT COUNT(*), COUNT(is_urgent), COUNT(is_important), COUNT(grade) FROM found.service_events "
+        "WHERE kind <> 'request'"
+    )
+    total, *said = _rows(found, others)[0]
+    assert total > 500
+    assert said == [0, 0, 0]
+
+
+STAR_BANDS = ["= 0", *(f">= {low} AND amount < {high}" for low, high in ((1, 50), (50, 500), (500, 2000))),
+              ">= 2000 AND amount < 10000", ">= 10000 AND amount < 80000", ">= 80000"]  # fmt: skip
+
+
+@pytest.mark.parametrize("band", STAR_BANDS)
+@pytest.mark.parametrize("month_end", ["2024-12-31", "2026-03-31"])
+def test_every_band_of_star_points_has_a_customer(found: Connection, band: str, month_end: str) -> None:
+    statement = (
+        "SELECT COUNT(*) FROM found.balances "
+        f"WHERE kind = 'star_points' AND as_of = DATE '{month_end}' AND amount {band}"
+    )
+    assert _rows(found, statement)[0][0] > 0
+
+
+def test_life_events_are_of_persons_and_warnings_of_anyone(found: Connection) -> None:
+    kinds = {kind for (kind,) in _rows(found, "SELECT DISTINCT kind FROM found.events")}
+    companies = {"anniversary", "new_site", "relocation", "lawsuit", "ownership_change", "rating_cut"}
+    assert kinds == companies | {"birth", "retirement", "trading_warning"}
+    of_groups = (
+        "SELECT DISTINCT event.kind FROM found.events AS event JOIN found.customers AS customer USING (customer_id) "
+        "WHERE customer.group_id IS NOT NULL"
+    )
+    assert {kind for (kind,) in _rows(found, of_groups)} == companies | {"trading_warning"}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_facts_are_what_was_judged_asked_for_and_prescribed(engine: str, warehouses: Warehouses) -> None:
+    """Loaded from either engine, no row of these entities is refused and every value is the ERP's."""
+    source, database, tables = warehouses.source(engine), warehouses.empty(engine), clean_company().tables
+    done = load(source, database, WHOLE)
+    assert {"assessments", "service_events", "prescriptions", "surveys", "events"} & set(done.quarantined_rows) == set()
+
+    def told(table: str, *columns: str) -> list[tuple[Any, ...]]:
+        return sorted(zip(*(tables[table][column].to_pylist() for column in columns), strict=True), key=repr)
+
+    def known(entity: str, columns: str) -> list[tuple[Any, ...]]:
+        return sorted(query(database, f"SELECT {columns} FROM facts.{entity}"), key=repr)
+
+    assert known("assessments", "customer_id, indicator, assessed_on, value, evidence, valid_to") == told(
+        "scorecard", "partner_no", "criterion", "assessed_day", "points", "evidence_ref", "valid_until"
+    )
+    assert known("service_events", "event_id, kind, is_urgent, is_important, grade") == told(
+        "service_ticket", "ticket_no", "ticket_kind", "urgent", "important", "stated_grade"
+    )
+    assert known("events", "customer_id, happened_on, kind") == told(
+        "partner_event", "partner_no", "event_day", "event_kind"
+    )
+    assert known(
+        "prescriptions", "customer_id, month, CAST(own_units AS BIGINT), CAST(competitor_units AS BIGINT), patients"
+    ) == told("prescription", "partner_no", "audit_month", "own_packs", "rival_packs", "patient_count")
+    attribute = (
+        "SELECT customer_id, value FROM facts.customer_attributes "
+        "WHERE attribute = :name AND customer_id IN (SELECT customer_id FROM facts.customers)"
+    )
+    assert dict(query(database, attribute, name="listed")) == {
+        partner: str(value).lower()
+        for partner, value in told("business_partner", "partner_no", "listed")
+        if value is not None
+    }
+    growth = query(database, attribute, name="revenue_growth")
+    trend = dict(told("business_partner", "partner_no", "revenue_trend"))
+    assert {customer: Decimal(value) for customer, value in growth} == {
+        customer: value for customer, value in trend.items() if value is not None
+    }
+    for one in (source, database):
+        warehouses.drop(one)
 
 
 def test_two_thousand_customers_are_generated_in_seconds() -> None:

@@ -152,7 +152,7 @@ def test_a_batch_is_half_open() -> None:
 
 
 def test_the_demo_source_fulfils_the_contract() -> None:
-    assert set(read_source(DEMO)) == set(ENTITIES) - {"customer_attributes", "prescriptions"}
+    assert set(read_source(DEMO)) == set(ENTITIES) - {"customer_attributes"}
 
 
 def test_the_contract_keeps_its_own_order_of_columns() -> None:

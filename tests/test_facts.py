@@ -69,7 +69,7 @@ def test_the_ledger_of_the_whole_company_adds_up(engine: str, warehouses: Wareho
         f"{kind}_amount" for kind in ("extracted", "loaded", "quarantined", "excluded")
     )
     rows = query(database, f"SELECT entity, currency, {columns} FROM tiering.batch")
-    assert {row[0] for row in rows} == set(ENTITIES) - {"prescriptions"}
+    assert {row[0] for row in rows} == set(ENTITIES)
     for entity, currency, *numbers in rows:
         extracted, loaded_, quarantined, excluded = numbers[:4]
         assert extracted == loaded_ + quarantined + excluded, (entity, currency)

@@ -39,17 +39,12 @@ def restore_indicators(policy: Policy, components: pd.DataFrame) -> pd.DataFrame
     texts = components.pivot(index="customer_id", columns="indicator", values="value_text")
     frame = pd.DataFrame(index=numbers.index)
     for name, indicator in policy.indicators.items():
-        source = texts if indicator.unit == "text" else numbers
+        source = texts if indicator.value_type == "text" else numbers
         values = source[name] if name in source else pd.Series(None, index=frame.index, dtype=object)
         plain = [None if value is None or value is pd.NA or value != value else value for value in values]
-        if indicator.unit == "text":
-            kind: pa.DataType = pa.string()
-        elif indicator.top is not None or indicator.unit == "flag":
-            kind, plain = pa.bool_(), [None if value is None else bool(value) for value in plain]
-        elif indicator.is_statistic:
-            kind, plain = pa.int64(), [None if value is None else int(value) for value in plain]
-        else:
-            kind = pa.decimal128(38, 18)
+        kind = {"text": pa.string(), "flag": pa.bool_(), "number": pa.decimal128(38, 18)}[indicator.value_type]
+        if indicator.value_type == "flag":
+            plain = [None if value is None else bool(value) for value in plain]
         frame[name] = pd.array(plain, dtype=pd.ArrowDtype(kind))
     frame = frame.rename_axis("account_id").reset_index()
     frame["account_id"] = frame["account_id"].astype(DECISION_COLUMNS["customer_id"])

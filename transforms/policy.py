@@ -11,80 +11,93 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from sql.errors import TieringError
 from transforms.calendar import parse_window
-from transforms.conditions import Condition, spell_number
+from transforms.conditions import Condition
+from transforms.credit import Credit
 from transforms.policy_text import PolicyText
+from transforms.shapes import Decide, Localized, Name, Number, Part, Words, check_words
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-Localized = dict[Literal["en", "zh"], str]
-
-
-def _exact(value: Any) -> Any:
-    return Decimal(value) if type(value) is int else value
+STATISTICS = ("top", "rank", "percent_rank", "share", "cumulative_share", "quantile", "count")
+KINDS = ("measure", "attribute", "assessment", *STATISTICS)
 
 
-Number = Annotated[Decimal, BeforeValidator(_exact), PlainSerializer(spell_number, when_used="json")]
-Words = Annotated[str, PlainSerializer(lambda text: Condition(text).meaning, when_used="json")]
-"""A condition; its spelling does not count when two policies are compared."""
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
-
-
-class Ties(_Part):
+class Ties(Part):
     """How equal values are told apart: by these indicators, and `customer_id` at last."""
 
     by: list[str]
 
 
-class Indicator(_Part):
-    """One thing a policy looks at: exactly one of `measure`, `top`, `rank`, `count` or `quantile`.
+class Indicator(Part):
+    """One thing a policy looks at: exactly one of the kinds below.
 
-    - `measure`: a measure of sql/measures over a `window`, on a `basis` (gross or net) where it has one
-    - `top`: whether the account is among the first N by the indicator `of`; only values above zero can be
-    - `rank`: position by the indicator named, 1 = highest; equal values share the best position of the tie
+    Of the account alone:
+    - `measure`: a measure of the library, over a `window`, on a `basis` or of a `kind` where it has them
+    - `attribute`: what the source says of the customer: customer_type, industry, region, … or `attr_<name>`
+    - `assessment`: what people judged last, with evidence and expiry
+
+    Statistics over the accounts that pass the gates, `within` the whole population or a segment:
+    - `top`: whether the account is among the first N by `of`; only values above zero can be
+    - `rank`: the position, 1 = best; equal values share the best position of the tie
+    - `percent_rank`: (position − 1) ÷ (accounts − 1), 0 = best
+    - `share`: value ÷ total
+    - `cumulative_share`: the share of all who are at least as good; `counts: others` leaves the account out
+    - `quantile`: 1 … N by `of`, N = best, by a `method`: rank, ntile, pandas or r_rfm
     - `count`: how many accounts are graded
-    - `quantile`: 1 … N by the indicator `of`; `method: rank` keeps equal values together
+
+    `minimum`, `maximum` and `values` say what can occur; anything else stops the run, with the accounts named.
+    `better` says which end is best: it orders statistics, and the linter holds the decision against it.
     """
 
     measure: Name | None = None
     window: str | None = None
     basis: Literal["gross", "net"] | None = None
+    kind: Annotated[Name | list[Name], Field()] | None = None
+    attribute: Name | None = None
+    assessment: Name | None = None
     top: Annotated[int, Field(gt=0)] | None = None
     rank: Name | None = None
-    count: Literal["graded"] | None = None
+    percent_rank: Name | None = None
+    share: Name | None = None
+    cumulative_share: Name | None = None
+    counts: Literal["own", "others"] | None = None
     quantile: Annotated[int, Field(ge=2, le=100)] | None = None
-    method: Literal["rank"] | None = None
+    method: Literal["rank", "ntile", "pandas", "r_rfm"] | None = None
+    count: Literal["graded"] | None = None
     of: Name | None = None
-    within: Literal["population"] = "population"
+    within: Name = "population"
     ties: Ties | None = None
-    title: Localized = Field(default_factory=dict)
-    unit: Literal["money", "ratio", "count", "days", "points", "rank", "flag", "text"] | None = None
+    better: Literal["high", "low"] | None = None
+    minimum: Number | None = None
+    maximum: Number | None = None
+    values: Annotated[list[str], Field(min_length=1)] | None = None
+    title: Localized | None = None
+    dimension: Literal["value", "need", "loyalty", "behaviour", "credit", "size", "growth"] | None = None
+    unit: Literal["money", "ratio", "count", "days", "months", "points", "rank", "number", "flag", "text"] | None = None
 
     @model_validator(mode="after")
     def _is_one_kind(self) -> Indicator:
-        kinds = [name for name in ("measure", "top", "rank", "count", "quantile") if getattr(self, name) is not None]
+        kinds = [name for name in KINDS if getattr(self, name) is not None]
         if len(kinds) != 1:
-            raise ValueError("an indicator says one of measure, top, rank, count or quantile")
-        if self.measure is not None and self.window is None:
-            raise ValueError("a measure needs a window, such as 12 months or calendar_year")
-        if (self.top is not None or self.quantile is not None) and self.of is None:
-            raise ValueError(f"{kinds[0]} needs `of`, the indicator that orders the accounts")
-        if self.quantile is not None and self.method is None:
-            raise ValueError("quantile needs a method: rank (equal values stay together)")
+            raise ValueError(f"an indicator says one of {', '.join(KINDS[:-1])} or {KINDS[-1]}")
+        if self.measure is None and (self.window or self.basis or self.kind):
+            raise ValueError("window, basis and kind belong to a measure")
+        if (self.top is not None or self.quantile is not None) != (self.of is not None):
+            raise ValueError("`of` names the indicator that orders the accounts; top and quantile need it")
+        if (self.quantile is not None) != (self.method is not None):
+            raise ValueError("a quantile says its method: rank, ntile, pandas or r_rfm")
+        if self.counts is not None and self.cumulative_share is None:
+            raise ValueError("`counts` belongs to a cumulative_share")
+        if not self.is_statistic and (self.ties or self.within != "population"):
+            raise ValueError("`within` and `ties` belong to a statistic: top, rank, share, quantile, …")
+        if self.values is not None and self.value_type != "text":
+            raise ValueError("`values` lists the texts there are; numbers have a minimum and a maximum")
+        if self.value_type != "number" and (self.minimum is not None or self.maximum is not None):
+            raise ValueError("only a number has a minimum or a maximum")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError("minimum is above maximum")
         return self
 
     @field_validator("window")
@@ -97,150 +110,71 @@ class Indicator(_Part):
     @property
     def is_statistic(self) -> bool:
         """Whether the value depends on everybody, not on the account alone."""
-        return self.measure is None
+        return any(getattr(self, name) is not None for name in STATISTICS)
 
     @property
     def source_indicator(self) -> str | None:
         """The indicator a statistic is taken of."""
-        return self.of or self.rank
-
-
-class Rule(_Part):
-    """A tier and the condition under which it is given; without a condition: everybody who is left."""
-
-    tier: str
-    when: Words | None = None
-
-    @field_validator("when")
-    @classmethod
-    def _parses(cls, value: str | None) -> str | None:
-        if value is not None:
-            Condition(value)
-        return value
-
-    @cached_property
-    def condition(self) -> Condition | None:
-        """The parsed condition."""
-        return Condition(self.when) if self.when is not None else None
-
-
-class Band(_Part):
-    """Values up to and including `to` (without `to`: all that are left) get `score`."""
-
-    to: Number | None = None
-    score: int
-
-
-class Digit(_Part):
-    """One digit of a composite code: bands on an indicator, or the indicator's own value."""
-
-    indicator: Name
-    bands: list[Band] | None = None
-
-    @model_validator(mode="after")
-    def _is_ordered(self) -> Digit:
-        limits = [band.to for band in self.bands or []]
-        if self.bands is not None and (not limits or limits[-1] is not None or None in limits[:-1]):
-            raise ValueError("bands: every band but the last says `to`, the last one takes what is left")
-        inner = [limit for limit in limits if limit is not None]
-        if any(low >= high for low, high in zip(inner, inner[1:], strict=False)):
-            raise ValueError("bands: the bounds must rise; two bands would overlap")
-        return self
-
-
-class ScoreTier(_Part):
-    """A tier for scores from `at_least` on; without it: everybody who is left."""
-
-    tier: str
-    at_least: Number | None = None
-
-
-class Composite(_Part):
-    """Digits joined to a code such as 555; the tier comes from their sum."""
-
-    digits: list[Digit]
-    tiers: list[ScoreTier]
-
-    @model_validator(mode="after")
-    def _falls(self) -> Composite:
-        bounds = [tier.at_least for tier in self.tiers]
-        if not bounds or bounds[-1] is not None or None in bounds[:-1]:
-            raise ValueError("tiers: every tier but the last says `at_least`, the last one takes what is left")
-        inner = [bound for bound in bounds if bound is not None]
-        if any(high <= low for high, low in zip(inner, inner[1:], strict=False)):
-            raise ValueError("tiers: the bounds must fall, best tier first")
-        return self
-
-
-class Share(_Part):
-    """A tier and its part of the accounts, in percent."""
-
-    tier: str
-    percent: Annotated[Number, Field(gt=0)]
-
-
-class TopShare(_Part):
-    """Tiers by position: the first so many percent of the graded accounts, cumulated and rounded half up."""
-
-    rank: Name
-    of: Name
-    shares: list[Share]
-
-    @model_validator(mode="after")
-    def _is_whole(self) -> TopShare:
-        if sum(share.percent for share in self.shares) != 100:
-            raise ValueError("shares: the percentages must add up to 100")
-        return self
-
-
-class Decide(_Part):
-    """How tiers are decided: exactly one shape."""
-
-    rules: list[Rule] | None = None
-    composite: Composite | None = None
-    top_share: TopShare | None = None
-
-    @model_validator(mode="after")
-    def _is_one_shape(self) -> Decide:
-        shapes = [name for name in type(self).model_fields if getattr(self, name) is not None]
-        if len(shapes) != 1:
-            raise ValueError("decide has exactly one of: " + ", ".join(type(self).model_fields))
-        if self.rules is not None and (not self.rules or self.rules[-1].when is not None):
-            raise ValueError("rules: the last rule has no condition, so that nobody is left over")
-        return self
+        return self.of or self.rank or self.percent_rank or self.share or self.cumulative_share
 
     @property
-    def tiers(self) -> list[str]:
-        """The tiers the shape can give."""
-        parts: list[Any] = self.rules or (self.composite.tiers if self.composite else self.top_share.shares)  # type: ignore[union-attr]
-        return list(dict.fromkeys(part.tier for part in parts))
+    def best(self) -> Literal["high", "low"]:
+        """Which end of the source indicator is the best, for a statistic."""
+        return self.better or "high"
 
     @property
-    def indicators(self) -> list[str]:
-        """The indicators the shape reads."""
-        if self.rules:
-            names = [name for rule in self.rules if rule.condition for name in rule.condition.indicators]
-        elif self.composite:
-            names = [digit.indicator for digit in self.composite.digits]
-        else:
-            names = [self.top_share.rank, self.top_share.of]  # type: ignore[union-attr]
-        return list(dict.fromkeys(names))
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds a measure is taken of."""
+        return () if self.kind is None else (self.kind,) if isinstance(self.kind, str) else tuple(self.kind)
+
+    @property
+    def value_type(self) -> Literal["number", "flag", "text"]:
+        """What the values are."""
+        if self.top is not None or self.unit == "flag":
+            return "flag"
+        if self.unit == "text" or (self.unit is None and self.attribute is not None):
+            return "text"
+        return "number"
 
 
-class Missing(_Part):
-    """What an undefined indicator means: this tier, with this status."""
+class Gate(Part):
+    """A condition that an account passes before it is graded."""
 
-    tier: str
+    when: Words
+    title: Localized | None = None
+
+    _parses = field_validator("when")(check_words)
+
+
+def _gate(value: Any) -> Any:
+    return {"when": value} if isinstance(value, str) else value
+
+
+class Missing(Part):
+    """What an undefined indicator means: a tier, or a value that it counts as; with a status."""
+
+    tier: str | None = None
+    as_: Annotated[
+        str | bool | Decimal | None,
+        BeforeValidator(lambda value: Decimal(value) if type(value) is int else value),
+        Field(alias="as"),
+    ] = None
     status: Literal["provisional", "final"] = "provisional"
 
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> Missing:
+        if (self.tier is None) == (self.as_ is None):
+            raise ValueError("an undefined indicator gives a `tier`, or counts `as` a value")
+        return self
 
-class Step(_Part):
+
+class Step(Part):
     """How often a move must be found before it counts."""
 
     after: Annotated[int, Field(ge=1)] = 1
 
 
-class Movement(_Part):
+class Movement(Part):
     """How tiers may move from one published day to the next."""
 
     down: Step = Step()
@@ -257,47 +191,131 @@ class Movement(_Part):
         return self
 
 
-class Approve(_Part):
+class Approve(Part):
     """Which tiers nobody gets without these people's word."""
 
     tiers: list[str]
     by: list[str]
 
 
-class Breaker(_Part):
+class Breaker(Part):
     """When a publication is held: more than this share of the customers graded before would move."""
 
     moved_share: Annotated[Number, Field(ge=0, le=1)]
 
 
-class Review(_Part):
+class Review(Part):
     """Who is asked before anything is published."""
 
     approve: Approve | None = None
     breaker: Breaker | None = None
 
 
-class Policy(_Part):
+class Answered(Part):
+    """Requests are answered within so many seconds, in at least this share of cases."""
+
+    seconds: Annotated[int, Field(gt=0)]
+    share: Annotated[Number, Field(gt=0, le=1)]
+
+
+class Replied(Part):
+    """Requests are closed within so many days, in at least this share of cases."""
+
+    days: Annotated[int, Field(gt=0)]
+    share: Annotated[Number, Field(gt=0, le=1)] = Decimal(1)
+
+
+class Service(Part):
+    """How customers of a tier are looked after: by whom, how many each, how fast."""
+
+    owner: str | None = None
+    coverage: Literal["dedicated", "shared", "inside_sales", "agent", "self_service"] | None = None
+    span: Annotated[int, Field(gt=0)] | None = None
+    channels: list[str] | None = None
+    queue_priority: Annotated[int, Field(ge=1)] | None = None
+    answered: Answered | None = None
+    replied: Replied | None = None
+
+
+class Terms(Part):
+    """Commercial terms that follow from a tier."""
+
+    payment: Literal["cash_on_delivery", "prepayment", "open_account"] | None = None
+    days: Annotated[int, Field(ge=0)] | None = None
+    grace_days: Annotated[int, Field(ge=0)] | None = None
+    delivery_days: Annotated[int, Field(ge=0)] | None = None
+    discount_rate: Annotated[Number, Field(ge=0, lt=1)] | None = None
+    credit_limit: Annotated[Number, Field(ge=0)] | Literal["largest_order", "average_order"] | None = None
+
+
+class Class(Part):
+    """One class of a class axis."""
+
+    title: Localized | None = None
+    actions: Localized | None = None
+
+
+class ClassAxis(Part):
+    """A second axis that stands beside the tier and never moves it: an indicator and what follows from its values."""
+
+    of: Name
+    classes: Annotated[dict[str, Class], Field(min_length=1)]
+
+
+class Task(Part):
+    """A follow-up that somebody owes a customer: who it is for, and within how many days."""
+
+    when: Words | None = None
+    tiers: list[str] | None = None
+    within_days: Annotated[int, Field(ge=0)]
+    title: Localized
+
+    _parses = field_validator("when")(check_words)
+
+    @model_validator(mode="after")
+    def _is_for_somebody(self) -> Task:
+        if self.when is None and self.tiers is None:
+            raise ValueError("a task says for whom it is: `tiers`, `when`, or both")
+        return self
+
+
+class FollowUp(Part):
+    """When customers are contacted again: every so many days by tier, and tasks by condition."""
+
+    every_days: dict[str, Annotated[int, Field(gt=0)]] = Field(default_factory=dict)
+    tasks: dict[Name, Task] = Field(default_factory=dict)
+
+
+class Policy(Part):
     """One policy. Every name in it is checked against what it declares."""
 
     id: Name
     title: Localized
     ref: str
-    grain: Literal["customer", "bill_to", "group"]
+    grain: Literal["customer", "bill_to", "group", "opportunity", "request"]
     schedule: str
     as_of: Literal["run_day", "previous_day", "previous_month_end", "previous_quarter_end", "previous_year_end"]
-    tiers: list[str]
+    publishes: Literal["tier", "class"] = "tier"
+    tiers: Annotated[list[str], Field(min_length=1)]
     tier_titles: dict[str, Localized] = Field(default_factory=dict)
     indicators: dict[Name, Indicator]
-    gate: dict[Name, Words] = Field(default_factory=dict)
+    gate: dict[Name, Annotated[Gate, BeforeValidator(_gate)]] = Field(default_factory=dict)
     decide: Decide
     missing: dict[Name, Missing] = Field(default_factory=dict)
+    provisional: Words | None = None
     value: Name | None = None
     movement: Movement = Movement()
     review: Review = Review()
+    class_: Annotated[ClassAxis | None, Field(alias="class")] = None
     actions: dict[str, Localized] = Field(default_factory=dict)
+    service: dict[str, Service] = Field(default_factory=dict)
+    terms: dict[str, Terms] = Field(default_factory=dict)
+    follow_up: FollowUp = FollowUp()
+    credit: Credit | None = None
     effective_from: date | None = None
     text: str = Field(default="", exclude=True, repr=False)
+
+    _parses = field_validator("provisional")(check_words)
 
     @field_validator("effective_from", mode="before")
     @classmethod
@@ -306,24 +324,19 @@ class Policy(_Part):
             raise ValueError("a day is written as 2026-01-31")
         return date.fromisoformat(value) if isinstance(value, str) else value
 
-    @field_validator("gate")
-    @classmethod
-    def _gates_parse(cls, value: dict[str, str]) -> dict[str, str]:
-        for condition in value.values():
-            Condition(condition)
-        return value
-
     @model_validator(mode="after")
     def _names_are_declared(self) -> Policy:
         if len({tier.casefold() for tier in self.tiers}) != len(self.tiers):
             raise ValueError("tiers: two tiers have one name")
-        for place, names in self._mentioned().items():
-            for name in names:
-                known = self.tiers if place.endswith("tier") else list(self.indicators)
-                if name not in known:
-                    near = get_close_matches(name, known, n=1)
-                    hint = f"; did you mean {near[0]}?" if near else ""
-                    raise ValueError(f"{place}: {name} is not declared{hint}")
+        indicators = {**self._mentioned_indicators(), "missing": list(self.missing)}
+        for known, places in ((self.tiers, self._mentioned_tiers()), (list(self.indicators), indicators)):
+            for place, names in places.items():
+                for name in names:
+                    if name not in known:
+                        near = get_close_matches(name, known, n=1)
+                        what = "tier" if known is self.tiers else "indicator"
+                        hint = f"; did you mean {near[0]}?" if near else ""
+                        raise ValueError(f"{place}: the {what} {name} is not declared{hint}")
         if set(self.decide.tiers) != set(self.tiers):
             never = [tier for tier in self.tiers if tier not in self.decide.tiers]
             raise ValueError(f"decide: no rule ever gives {', '.join(never)}")
@@ -332,45 +345,85 @@ class Policy(_Part):
             for name, indicator in self.indicators.items():
                 if indicator.window == "calendar_year":
                     raise ValueError(f"indicators.{name}: a calendar_year needs as_of: previous_year_end")
+        if self.publishes == "class" and (self.class_ or self.movement != Movement() or self.credit):
+            raise ValueError("publishes: a class policy has no class of its own, no movement and no credit")
         return self
 
     def _check_kinds(self) -> None:
-        for gate, condition in self.gate.items():
-            for name in Condition(condition).indicators:
+        for gate, entry in self.gate.items():
+            for name in Condition(entry.when).indicators:
                 if self.indicators[name].is_statistic:
                     raise ValueError(f"gate.{gate}: {name} is taken over those who pass the gates; gate on a measure")
         for name, indicator in self.indicators.items():
             source = indicator.source_indicator
             if source and self.indicators[source].is_statistic:
                 raise ValueError(f"indicators.{name}: {source} is a statistic itself; take it of a measure")
+            if source and self.indicators[source].value_type != "number":
+                raise ValueError(f"indicators.{name}: {source} is no number; a statistic orders numbers")
+            if indicator.within != "population":
+                segment = self.indicators[indicator.within]
+                if segment.is_statistic or segment.value_type != "text":
+                    raise ValueError(f"indicators.{name}: within {indicator.within}, which is no text of the account")
+        for kind, shape in (("rank", self.decide.top_share), ("rank", self.decide.top_n)):
+            if shape is not None and self.indicators[shape.rank].rank is None:
+                place = f"decide.{self.decide.shapes[0]}.rank"
+                raise ValueError(f"{place}: {shape.rank} is no rank; declare one: {{{kind}: …}}")
         share = self.decide.top_share
-        if share and self.indicators[share.rank].rank is None:
-            raise ValueError(f"decide.top_share.rank: {share.rank} is no rank; declare one: {{rank: …}}")
         if share and self.indicators[share.of].count is None:
             raise ValueError(f"decide.top_share.of: {share.of} is no count; declare one: {{count: graded}}")
+        assessed = self.decide.assessed
+        if assessed and self.indicators[assessed.of].assessment is None:
+            raise ValueError(f"decide.assessed.of: {assessed.of} is no assessment; declare one: {{assessment: …}}")
+        if self.class_ and self.indicators[self.class_.of].value_type != "text":
+            raise ValueError(f"class.of: {self.class_.of} is no text")
 
-    def _mentioned(self) -> dict[str, list[str]]:
-        statistics = [i.source_indicator for i in self.indicators.values() if i.source_indicator]
+    @property
+    def conditions(self) -> dict[str, Condition]:
+        """Every condition outside the shape, by its place."""
+        found = {f"gate.{name}": entry.when for name, entry in self.gate.items()}
+        found |= {f"follow_up.tasks.{name}": task.when for name, task in self.follow_up.tasks.items() if task.when}
+        found |= {"provisional": self.provisional} if self.provisional else {}
+        return {place: Condition(text) for place, text in found.items()}
+
+    def _mentioned_indicators(self) -> dict[str, list[str]]:
+        """Return by place the indicators that are named there, `missing` left aside."""
         ties = [name for i in self.indicators.values() if i.ties for name in i.ties.by if name != "customer_id"]
+        auxiliary = self.decide.lowest.auxiliary if self.decide.lowest else {}
         return {
-            "decide.tier": self.decide.tiers,
-            "decide": self.decide.indicators,
-            "gate": [name for condition in self.gate.values() for name in Condition(condition).indicators],
-            "missing": list(self.missing),
-            "missing.tier": [entry.tier for entry in self.missing.values()],
-            "indicators": statistics,
+            "decide": [*self.decide.indicators, *auxiliary],
+            **{place: list(condition.indicators) for place, condition in self.conditions.items()},
+            "indicators": [i.source_indicator for i in self.indicators.values() if i.source_indicator],
+            "within": [i.within for i in self.indicators.values() if i.within != "population"],
             "ties": ties,
             "value": [self.value] if self.value else [],
-            "actions.tier": list(self.actions),
-            "tier_titles.tier": list(self.tier_titles),
-            "review.approve.tier": list(self.review.approve.tiers) if self.review.approve else [],
+            "class.of": [self.class_.of] if self.class_ else [],
+            "credit": self.credit.indicators if self.credit else [],
         }
+
+    def _mentioned_tiers(self) -> dict[str, list[str]]:
+        return {
+            "decide": self.decide.tiers,
+            "missing": [entry.tier for entry in self.missing.values() if entry.tier is not None],
+            "credit": self.credit.tiers if self.credit else [],
+            "actions": list(self.actions),
+            "service": list(self.service),
+            "terms": list(self.terms),
+            "follow_up.every_days": list(self.follow_up.every_days),
+            "follow_up.tasks": [tier for task in self.follow_up.tasks.values() for tier in task.tiers or []],
+            "tier_titles": list(self.tier_titles),
+            "review.approve": list(self.review.approve.tiers) if self.review.approve else [],
+        }
+
+    @cached_property
+    def used(self) -> set[str]:
+        """The indicators that anything reads: a decision, a gate, a statistic, a class, credit, a task, the mails."""
+        return {name for names in self._mentioned_indicators().values() for name in names}
 
     @cached_property
     def version(self) -> str:
         """SHA-256 of the meaning: comments, key order, spelling of numbers and conditions do not count.
 
-        The order under `gate` and under `missing` is meaning: the first entry that applies counts.
+        The order under `gate`, `missing` and of the points is meaning: the first entry that applies counts.
         """
         meaning = self.model_dump(mode="json", exclude={"text"}, exclude_defaults=True)
         meaning |= {name: list(meaning[name].items()) for name in ("gate", "missing") if name in meaning}
@@ -382,19 +435,11 @@ class Policy(_Part):
 
     def rule_of(self, tier: str) -> str:
         """Return in plain words when the policy gives a tier."""
-        decide = self.decide
-        if decide.rules is not None:
-            return " or ".join(rule.when or "everybody else" for rule in decide.rules if rule.tier == tier)
-        if decide.composite is not None:
-            bounds = [part.at_least for part in decide.composite.tiers if part.tier == tier]
-            return " or ".join("everybody else" if bound is None else f"score >= {bound}" for bound in bounds)
-        shares = decide.top_share.shares if decide.top_share else []
-        percents = [part.percent for part in shares if part.tier == tier]
-        return " and ".join(f"the next {percent} % by {decide.indicators[0]}" for percent in percents)
+        return str(self.decide.shape.rule_of(tier))
 
     def title_of(self, indicator: str) -> dict[str, str]:
         """Return the titles of an indicator; its own name where the policy gives none."""
-        titles = {str(language): text for language, text in self.indicators[indicator].title.items()}
+        titles = {str(language): text for language, text in (self.indicators[indicator].title or {}).items()}
         return titles or {"en": indicator.replace("_", " ")}
 
 

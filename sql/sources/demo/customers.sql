@@ -23,5 +23,27 @@ SELECT
     END AS status,
     partner.delivery_block AS is_blocked,
     partner.ownership AS attr_ownership,
-    partner.headcount AS attr_employees
+    partner.headcount AS attr_employees,
+    partner.yearly_revenue AS attr_annual_revenue,
+    partner.revenue_trend AS attr_revenue_growth,
+    partner.market_part AS attr_market_share,
+    partner.total_assets AS attr_assets,
+    partner.debt_part AS attr_debt_ratio,
+    CASE partner.legal_nature
+        WHEN 'GOV' THEN 'government'
+        WHEN 'SOE' THEN 'state_owned'
+        WHEN 'JSC' THEN 'joint_stock'
+        WHEN 'PRV' THEN 'private'
+    END AS attr_nature,
+    partner.listed AS attr_listed,
+    CASE partner.sex
+        WHEN 'F' THEN 'female'
+        WHEN 'M' THEN 'male'
+    END AS attr_sex,
+    partner.birth_year AS attr_birth_year,
+    CASE partner.income_class
+        WHEN '1' THEN 'low'
+        WHEN '2' THEN 'middle'
+        WHEN '3' THEN 'high'
+    END AS attr_income_band
 FROM erp.business_partner AS partner

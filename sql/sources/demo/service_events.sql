@@ -6,7 +6,10 @@ SELECT
     ticket.ticket_kind AS kind,
     ticket.seconds_to_answer AS answered_seconds,
     ticket.closed_day AS closed_on,
-    ticket.satisfaction_mark AS satisfaction
+    ticket.satisfaction_mark AS satisfaction,
+    ticket.urgent AS is_urgent,
+    ticket.important AS is_important,
+    ticket.stated_grade AS grade
 FROM erp.service_ticket AS ticket
 WHERE ticket.opened_day >= :batch_start
     AND ticket.opened_day < :batch_end
