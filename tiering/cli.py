@@ -41,6 +41,16 @@ def build_parser() -> argparse.ArgumentParser:
     check = verbs.add_parser("check", help="check settings, policies, source and connections; one line each")
     check.add_argument("--as-of", help="also ask whether this day can be measured (2026-03-31)")
     check.add_argument("--policy", help="the policy whose calendar --as-of is held against (default: every policy)")
+    lint = verbs.add_parser(
+        "lint", help="prove policies: no gap, no overlap, every tier reachable; exit code 1 when something is wrong"
+    )
+    lint.add_argument(
+        "paths", nargs="*", type=Path, help="policy files or folders of them (default: the folder in TIERING_POLICIES)"
+    )
+    lint.add_argument("--format", choices=["human", "json"], default="human", help="json for CI (default: human)")
+    lint.add_argument("--source", help="folder of SELECTs that must provide the measures (default: TIERING_SOURCE)")
+    lint.add_argument("--data", action="store_true", help="count the warehouse's accounts on each line and in each gap")
+    lint.add_argument("--as-of", help="with --data: the day to count on (default: the latest that the facts cover)")
     return parser
 
 
@@ -60,6 +70,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             make_company(options.file.resolve(), options.customers, options.seed, options.last_day)
             console.print(f"{options.file}: a company of {options.customers} customers")
+        elif options.verb == "lint":
+            from tiering.lint import run_lint
+            from tiering.settings import read_settings, source_folder
+
+            here = read_settings()
+            return run_lint(
+                console,
+                options.paths or [here.policies],
+                source=source_folder(options.source) if options.source else here.source,
+                as_json=options.format == "json",
+                with_data=options.data,
+                as_of=options.as_of,
+            )
         else:
             from tiering.check import check_installation
 

@@ -71,6 +71,16 @@ class Condition:
                 found[column.name].update(_signed(literal) for literal in literals)
         return found
 
+    @property
+    def texts(self) -> dict[str, list[str]]:
+        """The texts each indicator is compared with."""
+        found: dict[str, list[str]] = {name: [] for name in self.indicators}
+        for node in self._tree.find_all(*_COMPARISONS, exp.In):
+            column = node.find(exp.Column)
+            if column is not None:
+                found[column.name] += [literal.name for literal in node.find_all(exp.Literal) if literal.is_string]
+        return found
+
     def sql(self, rename: dict[str, str] | None = None) -> str:
         """Return the condition in DuckDB's dialect, indicators renamed to columns; never NULL."""
         names = rename or {}

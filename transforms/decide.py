@@ -123,7 +123,7 @@ def decide_tiers(policy: Policy, indicators: pd.DataFrame) -> Decided:
     _check_columns(policy, indicators)
     customer_id = array_of(indicators["account_id"])
     values = {name: array_of(indicators[name]) for name in policy.indicators}
-    found = _decide(policy, values, len(indicators))
+    found = find(policy, values, len(indicators))
     _refuse(policy, found, customer_id)
     is_graded = pa.array(found.is_graded)
     decisions = {
@@ -151,7 +151,7 @@ def find_states(policy: Policy, indicators: pd.DataFrame) -> pd.Series:
     In: as `decide_tiers`. Undecidable is what `decide_tiers` refuses.
     """
     values = {name: array_of(indicators[name]) for name in policy.indicators}
-    found = _decide(policy, values, len(indicators))
+    found = find(policy, values, len(indicators))
     reason = pick([f"gate:{name}" for name in policy.gate], found.gate)
     state = pc.coalesce(reason, pick(policy.tiers, found.tier)).to_numpy(zero_copy_only=False)
     return pd.Series(state, index=pd.Index(indicators["account_id"].astype(object)), dtype=object)
@@ -176,7 +176,7 @@ def _where(rows: pa.Array, array: pa.Array | None, kind: pd.ArrowDtype) -> pa.Ar
 
 
 @dataclass(frozen=True)
-class _Found:
+class Found:
     """What was found per account.
 
     `undefined`: by indicator that decides, whom that leaves without a tier. `outside`: by indicator, whose value
@@ -198,7 +198,8 @@ class _Found:
         return graded
 
 
-def _decide(policy: Policy, values: dict[str, pa.Array], rows: int) -> _Found:
+def find(policy: Policy, values: dict[str, pa.Array], rows: int) -> Found:
+    """Return what a policy finds on columns of values, one per indicator, without refusing anything."""
     frame = _Lazy(values)
     gate = _gate_of(policy, frame, rows)
     graded = gate < 0
@@ -223,7 +224,7 @@ def _decide(policy: Policy, values: dict[str, pa.Array], rows: int) -> _Found:
     tier[open_] = shaped.tier[open_]
     if policy.provisional is not None:
         provisional |= Condition(policy.provisional).holds(frame)
-    return _Found(gate, tier, provisional & graded, shaped, undefined_by, outside, open_ & (tier < 0))
+    return Found(gate, tier, provisional & graded, shaped, undefined_by, outside, open_ & (tier < 0))
 
 
 class _Lazy(dict[str, pd.Series]):
@@ -287,7 +288,7 @@ def _undefined(policy: Policy, values: dict[str, pa.Array], rows: Flags) -> dict
     return {name: _is_null(values[name]) & rows for name in names}
 
 
-def _refuse(policy: Policy, found: _Found, customer_id: pa.Array) -> None:
+def _refuse(policy: Policy, found: Found, customer_id: pa.Array) -> None:
     def such_as(rows: Flags) -> str:
         ids = [str(number) for number in customer_id.take(pa.array(np.flatnonzero(rows)[:5])).to_pylist()]
         return ", ".join(ids)
@@ -317,7 +318,7 @@ def _refuse(policy: Policy, found: _Found, customer_id: pa.Array) -> None:
 # Scales
 
 
-def _line_of(lines: list[Any], column: pa.Array) -> Codes:
+def line_of(lines: list[Any], column: pa.Array) -> Codes:
     """Return per row the first line of a scale that holds the value; -1: none, or undefined."""
     found = np.full(len(column), -1, dtype=np.int16)
     stated = [line for line in lines if not line.is_rest]
@@ -353,7 +354,7 @@ def _tier_codes(policy: Policy, lines: list[Any], line: Codes) -> Codes:
 
 
 def _by_bands(shape: Bands | Assessed, policy: Policy, values: dict[str, pa.Array], rows: int) -> Shaped:
-    tier = _tier_codes(policy, shape.tiers, _line_of(shape.tiers, values[shape.of]))
+    tier = _tier_codes(policy, shape.tiers, line_of(shape.tiers, values[shape.of]))
     return Shaped(tier, pieces={shape.of: Piece(level=pick(policy.tiers, tier))})
 
 
@@ -361,7 +362,7 @@ def _by_scorecard(shape: Scorecard, policy: Policy, values: dict[str, pa.Array],
     pieces, parts = {}, []
     for name, points in shape.points.items():
         if points.scale is not None:
-            line = _line_of(points.scale, values[name])
+            line = line_of(points.scale, values[name])
             level = pick([each.words or "else" for each in points.scale], line)
             given = [each.points for each in points.scale]
             own, weighted = pick(given, line), pick([each * points.weight for each in given], line)
@@ -373,7 +374,7 @@ def _by_scorecard(shape: Scorecard, policy: Policy, values: dict[str, pa.Array],
     score = add_decimals(parts)
     if shape.round is not None:
         score = pc.round(score, ndigits=shape.round, round_mode="half_towards_infinity").cast(NUMBER.pyarrow_dtype)
-    return Shaped(_tier_codes(policy, shape.tiers, _line_of(shape.tiers, score)), score=score, pieces=pieces)
+    return Shaped(_tier_codes(policy, shape.tiers, line_of(shape.tiers, score)), score=score, pieces=pieces)
 
 
 def _times(column: pa.Array, weight: Decimal) -> pa.Array:
@@ -385,7 +386,7 @@ def _by_matrix(shape: Matrix, policy: Policy, values: dict[str, pa.Array], rows:
     sides, pieces = [], {}
     for axis in (shape.rows, shape.columns):
         places = [axis.names.index(line.level) for line in axis.levels]
-        sides.append(np.array([*places, -1], dtype=np.int16)[_line_of(axis.levels, values[axis.of])])
+        sides.append(np.array([*places, -1], dtype=np.int16)[line_of(axis.levels, values[axis.of])])
         pieces[axis.of] = Piece(level=pick(axis.names, sides[-1]))
     across = len(shape.columns.names)
     cells = [(row, column) for row in shape.rows.names for column in shape.columns.names]
@@ -425,7 +426,7 @@ def _by_top_n(shape: TopN, policy: Policy, values: dict[str, pa.Array], rows: in
 
 
 def _by_ratio(shape: Ratio, policy: Policy, values: dict[str, pa.Array], rows: int) -> Shaped:
-    tier = _tier_codes(policy, shape.tiers, _line_of(shape.tiers, values[shape.of]))
+    tier = _tier_codes(policy, shape.tiers, line_of(shape.tiers, values[shape.of]))
     tier[is_true(compare("<", values[shape.of], shape.red_line))] = policy.tiers.index(shape.below)
     return Shaped(tier, pieces={shape.of: Piece(level=pick(policy.tiers, tier))})
 
@@ -435,7 +436,7 @@ def _by_lowest(shape: Lowest, policy: Policy, values: dict[str, pa.Array], rows:
     in_gap = np.zeros(rows, dtype=bool)
     pieces = {}
     for name, lines in {**shape.of, **shape.auxiliary}.items():
-        tier = _tier_codes(policy, lines, _line_of(lines, values[name]))
+        tier = _tier_codes(policy, lines, line_of(lines, values[name]))
         pieces[name] = Piece(level=pick(policy.tiers, tier))
         if name in shape.of:
             worst = np.maximum(worst, tier)
@@ -473,7 +474,7 @@ def _by_composite(shape: Composite, policy: Policy, values: dict[str, pa.Array],
             own = pc.fill_null(values[digit.of].cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
         else:
             given = np.array([*(line.digit for line in digit.scale), -1])
-            own = given[_line_of(digit.scale, values[digit.of])]
+            own = given[line_of(digit.scale, values[digit.of])]
         digits.append(np.where((own < 0) | (own > 9), -1, own).astype(np.int16))
         names = [str(number) for number in range(10)]
         points = pick([Decimal(number) for number in range(10)], digits[-1])

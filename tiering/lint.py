@@ -1,0 +1,174 @@
+"""`tiering lint`: prove policies, for people in colours, for CI as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from sql.errors import TieringError
+from transforms.lint import Finding, lint_text
+from transforms.policy import Policy
+
+
+def policy_files(paths: Sequence[Path]) -> list[Path]:
+    """Return the policy files that `paths` name: files as they are, folders with every .yaml in them.
+
+    Raises TieringError for a path that is not there, and a folder without a policy.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(path.glob("*.yaml"))
+            if not inside:
+                raise TieringError(f"{path}: the folder holds no .yaml file; name a folder of policies")
+            files += inside
+        elif path.is_file():
+            files.append(path)
+        else:
+            raise TieringError(f"{path}: there is no such file or folder; name policies to prove")
+    return files
+
+
+def lint_file(path: Path, source: Path | None) -> tuple[Policy | None, list[Finding]]:
+    """Prove one policy file; with `source`, also that it provides what the policy measures."""
+    from sql.measure import columns_for, read_library
+    from sql.provides import find_lacking
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return None, [Finding(path.stem, "error", "language", "", 1, "this is not UTF-8; save the file as UTF-8")]
+    policy, findings = lint_text(text, path.name, read_library())
+    if policy is None:
+        return None, findings
+    if policy.id != path.stem:
+        message = f"the id {policy.id} is not the name of the file; rename one of them"
+        findings.append(Finding(policy.id, "error", "name", "id", 1, message))
+    try:
+        columns_for([policy])
+    except TieringError as error:
+        name = str(error).partition("indicator ")[2].partition(":")[0]
+        message = str(error).partition(": ")[2]
+        findings.append(Finding(policy.id, "error", "measure", f"indicators.{name}", _line(policy, name), message))
+    else:
+        if source is not None:
+            for name, message in find_lacking(policy, source):
+                line = _line(policy, name)
+                findings.append(Finding(policy.id, "error", "source", f"indicators.{name}", line, message))
+    return policy, findings
+
+
+def _line(policy: Policy, indicator: str) -> int:
+    from transforms.policy_text import PolicyText
+
+    return PolicyText(policy.text, policy.id).line_of(("indicators", indicator))
+
+
+def count_accounts(policy: Policy, policies: dict[str, Policy], as_of: str | None) -> tuple[date, list[Any]]:
+    """Measure today's accounts in the warehouse and return (the day, how many each line of the policy holds)."""
+    import pandas as pd
+
+    from sql.connect import connected
+    from sql.measure import read_indicators, take_measures
+    from tiering.connections import WAREHOUSE, database_of
+    from tiering.jobs import choose_as_of, covered_through
+    from tiering.settings import read_settings
+    from transforms.tally import tally
+
+    warehouse = database_of(WAREHOUSE)
+    today = datetime.now(UTC).astimezone(read_settings().zone).date()
+    through = covered_through(warehouse)
+    day = choose_as_of(policy, given=as_of, run_day=None, is_scheduled=False, through=through, today=today)
+    with connected(warehouse, WAREHOUSE) as connection:
+        taken = take_measures(connection, policies.values(), policy.grain, day)
+    with connected(warehouse, WAREHOUSE) as connection:
+        indicators = read_indicators(connection, policy, taken.table)
+    return day, tally(policy, indicators.to_pandas(types_mapper=pd.ArrowDtype))
+
+
+def run_lint(
+    console: Console, paths: Sequence[Path], *, source: Path | None, as_json: bool, with_data: bool, as_of: str | None
+) -> int:
+    """Prove every policy that `paths` name and print what was found; return 0, or 1 when something is an error."""
+    proved = [(path, *lint_file(path, source)) for path in policy_files(paths)]
+    counts: dict[str, tuple[date, list[Any]]] = {}
+    if with_data:
+        policies = {policy.id: policy for _, policy, _ in proved if policy is not None}
+        for path, policy, findings in proved:
+            if policy is not None and not any(finding.rule == "measure" for finding in findings):
+                counts[path.name] = count_accounts(policy, policies, as_of)
+                findings += _findings_of_data(policy, *counts[path.name])
+    errors = sum(finding.severity == "error" for *_, findings in proved for finding in findings)
+    if as_json:
+        _print_json(proved, counts, errors)
+    else:
+        _print_plain(console, proved, counts, errors)
+    return 1 if errors else 0
+
+
+def _findings_of_data(policy: Policy, day: date, counts: list[Any]) -> list[Finding]:
+    from transforms.tally import SMALL
+
+    found = []
+    population = next(count.accounts for count in counts if count.kind == "population")
+    if population < SMALL:
+        message = f"{population} accounts pass the gates on {day}; below {SMALL} grading is not worth while (S11)"
+        found.append(Finding(policy.id, "warning", "population", "", 1, message))
+    gap = next(count.accounts for count in counts if count.kind == "gap")
+    if gap:
+        found.append(Finding(policy.id, "error", "gap", "decide", 1, f"{gap} accounts fall in a gap on {day}"))
+    return found
+
+
+def _print_json(proved: list[Any], counts: dict[str, tuple[date, list[Any]]], errors: int) -> None:
+    policies = []
+    for path, _, findings in proved:
+        entry: dict[str, Any] = {"file": path.name, "findings": [finding.plain() for finding in findings]}
+        if path.name in counts:
+            day, lines = counts[path.name]
+            entry |= {"as_of": day.isoformat(), "counts": [asdict(line) for line in lines]}
+        policies.append(entry)
+    json.dump({"errors": errors, "policies": policies}, sys.stdout, ensure_ascii=False, indent=2)
+    sys.stdout.write("\n")
+
+
+def _print_plain(console: Console, proved: list[Any], counts: dict[str, tuple[date, list[Any]]], errors: int) -> None:
+    colours = {"error": "red", "warning": "yellow"}
+    warnings = 0
+    for path, policy, findings in proved:
+        if not findings:
+            shape = policy.decide.shapes[0] if policy is not None else ""
+            console.print(f"[green]ok[/]       {escape(path.name)}  [dim]{shape}[/]")
+        for finding in findings:
+            warnings += finding.severity == "warning"
+            place = f"{path.name}:{finding.line}"
+            text = escape(f"{finding.place}: {finding.message}" if finding.place else finding.message)
+            console.print(
+                f"[{colours[finding.severity]}]{finding.severity:8}[/] {escape(place)}  {text}  [dim]({finding.rule})[/]",
+                soft_wrap=True,
+            )
+        if path.name in counts:
+            _print_counts(console, *counts[path.name])
+    whole = f"{len(proved)} policies: {errors} errors, {warnings} warnings"
+    console.print(f"[bold]{whole}[/]" if not errors else f"[bold red]{whole}[/]")
+
+
+def _print_counts(console: Console, day: date, counts: list[Any]) -> None:
+    from rich.table import Table
+
+    table = Table(title=f"accounts as of {day}", title_justify="left", show_header=True, box=None, pad_edge=False)
+    table.add_column("what")
+    table.add_column("where")
+    table.add_column("which")
+    table.add_column("accounts", justify="right")
+    for count in counts:
+        table.add_row(count.kind, escape(count.place), escape(count.words), str(count.accounts))
+    console.print(table)
