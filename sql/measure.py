@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
+from typing import Any
 
 import pyarrow as pa
 import sqlglot
@@ -17,24 +18,76 @@ from sqlalchemy import Connection
 from sqlglot import exp
 
 from sql.connect import read_arrow
+from sql.contract import ENTITIES
 from sql.errors import TieringError
 from sql.facts import analyze, facts_batch_no, lock, rebuild
 from sql.statements import render, run, run_text
-from transforms.calendar import parse_window, window_name, window_start
-from transforms.policy import Indicator, Policy
+from transforms.calendar import EVER, add_months, parse_window, window_name, window_start
+from transforms.conditions import Condition
+from transforms.policy import STATISTICS, Indicator, Policy
 
-_TYPES = {"money": "DECIMAL(38, 4)", "ratio": "DECIMAL(38, 18)", "count": "BIGINT", "days": "BIGINT"}
+GRAINS = ("customer", "bill_to", "group", "opportunity", "request")
+"""What an account can be: a customer, who pays for it, its group, one of its opportunities or of its open requests."""
+
+LONGEST_NAME = 63
+"""Characters that PostgreSQL keeps of a column's name."""
+
+METHODS = {
+    "rank": (
+        "1 + N × (place − 1) ÷ accounts, cut off; the place counts from the worst end. "
+        "Equal values share the lowest place of the tie, so they stay together, in its lower quantile"
+    ),
+    "ntile": (
+        "N parts as equal as can be, the first ones one larger (SQL's NTILE). "
+        "Equal values all get the lowest part that any of them falls in, where SQL would split them at random"
+    ),
+    "pandas": (
+        "1 + how many inner cut points are below the value; cut points are quantiles of type 7, a part is open at its "
+        "lower end (pandas.qcut). Equal values cannot be split; where cut points are equal, parts stay empty"
+    ),
+    "r_rfm": (
+        "1 + how many inner cut points are not above the value; cut points are quantiles of type 7 plus 1, a part is "
+        "closed at its lower end (R package rfm). Equal values cannot be split; meant for days, counts and money"
+    ),
+}
+"""The methods of a quantile: how the parts are made, and what becomes of equal values."""
+
+_DIGITS = {"money": 4, "ratio": 18, "points": 18, "number": 18}
+_COLUMN = re.compile(r"^, (.*?) AS (\w+)(?:\s+/\* (.*?) \*/)?$", re.MULTILINE | re.DOTALL)
+_WITHOUT_END = "ever"
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One measure of the library: unit, meaning, when it is undefined, and where it comes from."""
+    """One measure of the library, as the comment behind it in sql/measures/library.jinja documents it.
+
+    `windowed`: takes a window; `kinds`: takes kinds, and `needs_kind`: must; `grains`: where it is defined;
+    `entity`: the entities and optional columns it reads, such as `sales.cost_amount`; `digits` after the point.
+    """
 
     name: str
     unit: str
     meaning: str
     undefined_when: str
     source: str
+    windowed: bool
+    kinds: bool
+    needs_kind: bool
+    grains: tuple[str, ...]
+    entity: tuple[str, ...]
+    digits: int
+
+    @property
+    def value_type(self) -> str:
+        """What the values are: number, flag or text."""
+        return self.unit if self.unit in ("flag", "text") else "number"
+
+    @property
+    def sql_type(self) -> str:
+        """The type of its column (DuckDB's dialect)."""
+        if self.value_type != "number":
+            return {"flag": "BOOLEAN", "text": "TEXT"}[self.unit]
+        return f"DECIMAL(38, {self.digits})" if self.digits else "BIGINT"
 
 
 @dataclass(frozen=True)
@@ -48,117 +101,413 @@ class Measurement:
     rows: int
 
 
+@dataclass(frozen=True, order=True)
+class Kind:
+    """Kinds that a measure is taken of together: the words, and how they end the names of columns."""
+
+    words: tuple[str, ...] = ()
+
+    @property
+    def suffix(self) -> str:
+        """`__visit_phone` for visit and phone; nothing for all kinds."""
+        return f"__{'_'.join(self.words)}" if self.words else ""
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A column that states what the source or a person said: `type` is text, flag or number, or `on` for the day."""
+
+    column: str
+    name: str
+    type: str
+
+    @property
+    def is_own(self) -> bool:
+        """Whether an attribute is a column of the customers contract and not a further one."""
+        return self.name in ENTITIES["customers"].columns
+
+    @property
+    def sql_type(self) -> str:
+        """The type of the column (DuckDB's dialect)."""
+        return {"text": "TEXT", "flag": "BOOLEAN", "number": "DECIMAL(38, 18)", "on": "DATE"}[self.type]
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A statistic as the statement takes it: of which indicator, within which segment, in which order."""
+
+    name: str
+    kind: str
+    of: str
+    number: int
+    method: str | None
+    within: str | None
+    ties: tuple[str, ...]
+    is_high_best: bool
+    counts_own: bool
+    digits: int
+
+
+class _Kinds:
+    """The kinds every measure is asked of, by the measure's name; an unasked measure has none."""
+
+    def __init__(self, asked: Mapping[str, list[Kind]], others: list[Kind] | None = None) -> None:
+        self._asked, self._others = asked, others or []
+
+    def __getitem__(self, measure: str) -> list[Kind]:
+        return self._asked.get(measure, self._others)
+
+
 @cache
 def read_library() -> dict[str, Measure]:
-    """Return every measure that sql/measures/measures.sql defines, by name (with its basis)."""
-    tree = sqlglot.parse_one(render("measures/measures.sql", grain="customer", windows=["ever"]), read="duckdb")
+    """Return every measure that sql/measures/library.jinja defines, by name (with its basis)."""
     library: dict[str, Measure] = {}
-    for projection in tree.expressions:
-        name = projection.alias_or_name
-        if "__" in name:
-            comment = " ".join(projection.comments or []) or " ".join(
-                text for node in projection.walk() for text in node.comments or []
+    for grain in GRAINS:
+        kinds = _Kinds({}, [Kind(), Kind(("kind",))])
+        names = {"grain": grain, "windows": ["window"], "kinds": kinds, "attributes": [], "assessed": []}
+        for _, alias, comment in _COLUMN.findall(render("measures/library.jinja", **names)):
+            name, *suffixes = alias.split("__")
+            known = library.get(name)
+            if known is None:
+                unit, meaning, undefined_when, source, reads = (part.strip() for part in comment.split("|"))
+                unit, _, digits = unit.partition(" ")
+                known = Measure(
+                    name, unit, meaning, undefined_when, source,
+                    windowed="window" in suffixes, kinds=False, needs_kind=True, grains=(),
+                    entity=tuple(reads.split(", ")), digits=int(digits.strip("()") or _DIGITS.get(unit, 0)),
+                )  # fmt: skip
+            takes = "kind" in suffixes
+            library[name] = replace(
+                known,
+                kinds=known.kinds or takes,
+                needs_kind=known.needs_kind and takes,
+                grains=tuple(dict.fromkeys((*known.grains, grain))),
             )
-            unit, meaning, undefined_when, source = (part.strip() for part in comment.split("|"))
-            name = name.removesuffix("__ever")
-            library[name] = Measure(name, unit, meaning, undefined_when, source)
     return library
 
 
 def column_of(indicator: Indicator) -> str:
-    """Return the column of the measures table that holds a measured indicator."""
-    basis = f"_{indicator.basis}" if indicator.basis else ""
-    return f"{indicator.measure}{basis}__{window_name(indicator.window or 'ever')}"
+    """Return the column of the measures table that holds an indicator that is no statistic."""
+    if indicator.attribute is not None:
+        return f"attribute__{indicator.attribute}__{indicator.value_type}"
+    if indicator.assessment is not None:
+        return f"assessment__{indicator.assessment}__{indicator.value_type}"
+    window = f"__{window_name(indicator.window)}" if indicator.window else ""
+    return f"{_measure_of(indicator)}{_kind_of(indicator).suffix}{window}"
+
+
+def _measure_of(indicator: Indicator) -> str:
+    return f"{indicator.measure}_{indicator.basis}" if indicator.basis else str(indicator.measure)
+
+
+def _kind_of(indicator: Indicator) -> Kind:
+    return Kind(tuple(sorted(set(indicator.kinds))))
+
+
+def _evidence_of(indicator: Indicator) -> str:
+    return f"assessment__{indicator.assessment}__on"
 
 
 def columns_for(policies: Iterable[Policy]) -> list[str]:
     """Return the columns that `policies` need, in order.
 
-    Raises TieringError naming policy and indicator when the library has no such measure.
+    Raises TieringError naming policy and indicator when the library has no such measure, or takes it otherwise.
     """
-    library = read_library()
-    needed: set[str] = set()
+    return sorted(_kinds_by_column(policies))
+
+
+def _kinds_by_column(policies: Iterable[Policy]) -> dict[str, Kind]:
+    """Return the columns that `policies` need, with the kinds each is taken of."""
+    needed: dict[str, Kind] = {}
     for policy in policies:
+        _statistics_of(policy)
         for name, indicator in policy.indicators.items():
             if indicator.is_statistic:
                 continue
-            column = column_of(indicator)
-            measure = column.partition("__")[0]
-            if measure not in library:
-                bases = [known.rpartition("_")[2] for known in library if known.rpartition("_")[0] == indicator.measure]
-                near = get_close_matches(measure, list(library), n=1)
-                hint = (
-                    f"name its basis: {' or '.join(sorted(bases))}"
-                    if bases
-                    else (f"did you mean {near[0]}?" if near else "see sql/measures/measures.sql")
+            if indicator.measure is not None:
+                fault = _fault_of(policy, indicator)
+                if fault:
+                    raise TieringError(f"policy {policy.id}, indicator {name}: {fault}")
+            columns = [column_of(indicator)] + ([_evidence_of(indicator)] if indicator.assessment else [])
+            kept = [*columns, f"{name}__evidence_on"] if indicator.assessment else columns
+            longest = max(kept, key=len)
+            if len(longest) > LONGEST_NAME:
+                raise TieringError(
+                    f"policy {policy.id}, indicator {name}: the column {longest} has {len(longest)} characters, "
+                    f"and a database keeps {LONGEST_NAME}; shorten the name, or ask for fewer kinds at once"
                 )
-                raise TieringError(f"policy {policy.id}, indicator {name}: there is no measure {measure}; {hint}")
-            needed.add(column)
-    return sorted(needed)
+            kind = _kind_of(indicator)
+            if needed.setdefault(columns[0], kind) != kind:
+                others = " and ".join(needed[columns[0]].words)
+                raise TieringError(
+                    f"policy {policy.id}, indicator {name}: kinds {' and '.join(kind.words)} and another indicator's "
+                    f"{others} would share the column {columns[0]}; rename a kind in the source"
+                )
+            needed.update(dict.fromkeys(columns[1:], Kind()))
+    return needed
 
 
-def measure_statement(grain: str, columns: Iterable[str]) -> str:
-    """Return the SELECT (DuckDB's dialect) that takes `columns`, and nothing that they do not need."""
-    wanted = set(columns)
-    windows = sorted({column.partition("__")[2] for column in wanted})
-    tree = sqlglot.parse_one(render("measures/measures.sql", grain=grain, windows=windows), read="duckdb")
-    keys = {"account_id", "account_manager_id"}
-    tree.set("expressions", [part for part in tree.expressions if part.alias_or_name in wanted | keys])
-    read: dict[str, set[str]] = {}
-    for projection in tree.expressions:
-        for column in projection.find_all(exp.Column):
-            read.setdefault(column.table, set()).add(column.name)
-    with_ = tree.args["with_"]
-    for name in ("sales", "payments"):
-        cte = next(cte for cte in with_.expressions if cte.alias == name)
-        if name in read:
-            kept = [part for part in cte.this.expressions if part.alias_or_name in read[name] | {"account_id"}]
-            cte.this.set("expressions", kept)
+def _fault_of(policy: Policy, indicator: Indicator) -> str | None:
+    """Return what is wrong with a measured indicator, and what to do."""
+    library, name = read_library(), _measure_of(indicator)
+    measure = library.get(name)
+    if measure is None:
+        bases = [known.rpartition("_")[2] for known in library if known.rpartition("_")[0] == indicator.measure]
+        near = get_close_matches(name, list(library), n=1)
+        if indicator.basis and indicator.measure in library:
+            return f"{indicator.measure} takes no basis; leave it out"
+        if bases and not indicator.basis and set(bases) <= {"gross", "net"}:
+            hint = f"name its basis: {' or '.join(sorted(bases))}"
         else:
-            with_.set("expressions", [other for other in with_.expressions if other.alias != name])
-            tree.set("joins", [join for join in tree.args["joins"] if join.this.name != name])
-    return tree.sql(dialect="duckdb", comments=False)
+            hint = f"did you mean {near[0]}?" if near else "see docs/measures.md"
+        return f"there is no measure {name}; {hint}"
+    if policy.grain not in measure.grains:
+        return f"{name} is measured at grain {' or '.join(measure.grains)}, and the policy's grain is {policy.grain}"
+    if measure.windowed and indicator.window is None:
+        return f"{name} needs a window, such as 12 months or calendar_year"
+    if indicator.window is not None and not measure.windowed:
+        return f"{name} takes no window; leave it out"
+    if name == "sales_growth" and indicator.window == _WITHOUT_END:
+        return "sales_growth has nothing to compare with before `ever`; give a window such as 12 months"
+    if measure.needs_kind and not indicator.kinds:
+        return f"{name} needs a kind: which {_KINDS_OF.get(name, 'kinds')}"
+    if indicator.kinds and not measure.kinds:
+        return f"{name} takes no kind; leave it out"
+    if indicator.value_type != measure.value_type:
+        return f"{name} is a {measure.value_type}; say unit: {measure.unit}"
+    return None
+
+
+_KINDS_OF = {"balance": "balance, such as assets", "event_count": "events, such as life_event"}
+
+
+def measure_statement(grain: str, columns: Iterable[str], kinds: Mapping[str, Kind] | None = None) -> str:
+    """Return the SELECT (DuckDB's dialect) that takes `columns`, and nothing that they do not need.
+
+    `kinds` says of which kinds a column is taken; a column it does not know ends in one kind.
+    """
+    return _statement(grain, tuple(sorted(set(columns))), tuple(sorted((kinds or {}).items()))).text
+
+
+def measure_names(grain: str, columns: Iterable[str], kinds: Mapping[str, Kind] | None = None) -> dict[str, Any]:
+    """Return the names that measures/measures.sql and its pieces are rendered with to take `columns`."""
+    library = read_library()
+    windows, further = {"ever"}, set()
+    attributes: list[Stated] = []
+    assessed: list[Stated] = []
+    asked: dict[str, list[Kind]] = {}
+    wanted = sorted(set(columns))
+    for column in wanted:
+        name, _, rest = column.partition("__")
+        if name in ("attribute", "assessment"):
+            stated = Stated(column, *rest.rsplit("__", 1))
+            (attributes if name == "attribute" else assessed).append(stated)
+            continue
+        measure = library[name]
+        further |= {read.removeprefix("customers.attr_") for read in measure.entity if ".attr_" in read}
+        parts = rest.split("__") if rest else []
+        if measure.windowed:
+            windows.add(parts.pop())
+        if measure.kinds:
+            kind = (kinds or {}).get(column) or Kind(("__".join(parts),) if parts else ())
+            asked[name] = list(dict.fromkeys([*asked.get(name, []), kind]))
+    names: dict[str, Any] = {
+        "grain": grain,
+        "windows": sorted(windows),
+        "kinds": _Kinds(asked),
+        "attributes": attributes,
+        "assessed": assessed,
+        "assessments": sorted({column.name for column in assessed}),
+        "further_attributes": sorted(further | {column.name for column in attributes if not column.is_own}),
+    }
+    defined = {alias: f"{value} AS {alias}" for value, alias, _ in _COLUMN.findall(
+        render("measures/library.jinja", **names)
+    )}  # fmt: skip
+    return names | {"columns": [defined[column] for column in wanted]}
+
+
+@dataclass(frozen=True)
+class _Statement:
+    """The SELECT of measures, its columns in order, and the parameters it names."""
+
+    text: str
+    columns: tuple[str, ...]
+    parameters: frozenset[str]
+
+
+@lru_cache(maxsize=200)
+def _statement(grain: str, columns: tuple[str, ...], kinds: tuple[tuple[str, Kind], ...]) -> _Statement:
+    text = render("measures/measures.sql", **measure_names(grain, columns, dict(kinds)))
+    tree = sqlglot.parse_one(text, read="duckdb")
+    if not isinstance(tree, exp.Select):
+        raise TypeError("measures/measures.sql is one SELECT")
+    _prune(tree)
+    return _Statement(
+        tree.sql(dialect="duckdb", comments=False),
+        tuple(part.alias_or_name for part in tree.expressions),
+        frozenset(node.name for node in tree.find_all(exp.Placeholder)),
+    )
+
+
+def _prune(tree: exp.Select) -> None:
+    """Leave of the CTEs of a SELECT only what its columns read, directly or not.
+
+    A LEFT JOIN that no column needs is dropped: in these statements it adds columns, never rows.
+    """
+    with_ = tree.args["with_"]
+    names = {cte.alias for cte in with_.expressions}
+    read: dict[str, set[str]] = {}
+    _keep(tree, {part.alias_or_name for part in tree.expressions})
+    _note_reads(tree, names, read)
+    kept = []
+    for cte in reversed(with_.expressions):
+        if cte.alias in read:
+            _keep(cte.this, read[cte.alias])
+            _note_reads(cte.this, names, read)
+            kept.append(cte)
+    with_.set("expressions", kept[::-1])
+
+
+def _keep(select: exp.Select, wanted: set[str]) -> None:
+    """Drop the columns of one SELECT that nobody wants, then the joins that no longer serve any."""
+    parts = [part for part in select.expressions if part.alias_or_name in wanted]
+    select.set("expressions", parts or select.expressions[:1])
+    serves: dict[str, list[exp.Expression | None]] = {}
+    for column in _columns_in(select):
+        serves.setdefault(column.table, []).append(column.find_ancestor(exp.Join))
+    joins = list(select.args.get("joins") or [])
+    for join in reversed(joins):
+        if join.side == "LEFT" and all(user is join for user in serves.get(join.alias_or_name, [])):
+            joins.remove(join)
+            serves = {table: [user for user in users if user is not join] for table, users in serves.items()}
+    select.set("joins", joins)
+
+
+def _columns_in(select: exp.Select) -> Iterator[exp.Column]:
+    """Return the columns that a SELECT mentions, those of its CTEs aside."""
+    with_ = select.args.get("with_")
+    for node in select.walk(prune=lambda part: part is with_):
+        if isinstance(node, exp.Column):
+            yield node
+
+
+def _note_reads(select: exp.Select, names: set[str], read: dict[str, set[str]]) -> None:
+    """Add to `read` which columns of which CTEs (`names`) a SELECT and those within it read."""
+    with_ = select.args.get("with_")
+    if with_ is not None and select.parent is not None:
+        for cte in with_.expressions:
+            _note_reads(cte.this, names, read)
+    tables: dict[int, tuple[dict[str, str], str | None]] = {}
+    for column in _columns_in(select):
+        owner = column.find_ancestor(exp.Select)
+        if owner is None:
+            continue
+        if id(owner) not in tables:
+            joins = [join.this for join in owner.args.get("joins") or []]
+            from_ = owner.args.get("from_")
+            sources = [from_.this, *joins] if from_ else joins
+            known = {
+                source.alias_or_name: source.name
+                for source in sources
+                if isinstance(source, exp.Table) and not source.db and source.name in names
+            }
+            for table in known.values():
+                read.setdefault(table, set())
+            tables[id(owner)] = known, next(iter(known.values())) if len(sources) == 1 and known else None
+        known, alone = tables[id(owner)]
+        source = known.get(column.table) if column.table else alone
+        if source:
+            read[source].add(column.name)
+
+
+def _type_of(column: str) -> str:
+    name, _, rest = column.partition("__")
+    if name in ("attribute", "assessment"):
+        return Stated(column, *rest.rsplit("__", 1)).sql_type
+    return read_library()[name].sql_type
 
 
 def _window_of(name: str) -> str:
     return name.replace("_", " ") if re.match(r"[0-9]", name) else name
 
 
+def _parameters(names: Iterable[str], as_of: date, batch_no: int) -> dict[str, Any]:
+    """Return the values of the parameters that a statement of measures names."""
+    values: dict[str, Any] = {"as_of": as_of, "facts_batch_no": batch_no}
+    for name in names:
+        subject, _, word = name.partition("_")
+        if subject in ("kind", "attribute", "assessment"):  # such a parameter is named for its value
+            values[name] = word
+        elif name not in values:
+            prefix = next(known for known in _OF_WINDOW if name.startswith(f"{known}_"))
+            values[name] = _OF_WINDOW[prefix](_window_of(name.removeprefix(f"{prefix}_")), as_of)
+    return values
+
+
+def _previous_start(window: str, as_of: date) -> date:
+    """Return the day before the first day of the equally long window before a window."""
+    unit, number = parse_window(window)
+    if unit == "days":
+        return window_start(f"{2 * number} days", as_of) if 2 * number <= 36_600 else EVER
+    if unit == "months":
+        return add_months(as_of, -2 * number)
+    return EVER if unit == "ever" else date(as_of.year - 2, 12, 31)
+
+
+def _previous_end(window: str, as_of: date) -> date:
+    """Return the last day of the equally long window before a window; to_date: of the same days a year before."""
+    return add_months(as_of, -12) if window == "to_date" else window_start(window, as_of)
+
+
+def _months(window: str, as_of: date) -> int:
+    """Return the months of a window that is made of months."""
+    unit, number = parse_window(window)
+    return {"months": number, "calendar_year": 12, "to_date": as_of.month}[unit]
+
+
+def _days(window: str, as_of: date) -> int:
+    """Return the days of a window."""
+    return (as_of - window_start(window, as_of)).days
+
+
+_OF_WINDOW: dict[str, Callable[[str, date], Any]] = {
+    "previous_start": _previous_start,
+    "previous_end": _previous_end,
+    "start": window_start,
+    "months": _months,
+    "days": _days,
+}
+"""What a parameter that is named for a window says of it."""
+
+
 def take_measures(connection: Connection, policies: Iterable[Policy], grain: str, as_of: date) -> Measurement:
     """Measure every account of `grain` as of a day, for all `policies` of that grain; keep the result.
 
     The second policy of the day finds the measures there. Returns where they are: one row per account in
-    scope, columns `<measure>__<window>`. Raises TieringError for an unknown measure.
+    scope, columns `<measure>__<kinds>__<window>`. Raises TieringError for an unknown measure.
     """
     shared = [
         policy
         for policy in policies
         if policy.grain == grain and not (_has_calendar_year(policy) and (as_of.month, as_of.day) != (12, 31))
     ]
-    columns = columns_for(shared)
+    kinds = _kinds_by_column(shared)
+    columns = sorted(kinds)
     lock(connection, f"measures:{grain}:{as_of}")
     batch_no = facts_batch_no(connection)
-    statement = measure_statement(grain, columns)
-    text = json.dumps([as_of.isoformat(), grain, batch_no, statement])
+    statement = _statement(grain, tuple(columns), tuple(sorted(kinds.items())))
+    text = json.dumps([as_of.isoformat(), grain, batch_no, statement.text])
     measurement_id = hashlib.sha256(text.encode()).hexdigest()[:32]
     table = f"measures_{measurement_id[:16]}"
     kept = run(connection, "warehouse/read_measurement.sql", {"measurement_id": measurement_id}).first()
     if kept is not None:
         return Measurement(measurement_id, f"work.{table}", as_of, batch_no, int(kept.measured_rows))
-    library = read_library()
-    types = {column: _TYPES[library[column.partition("__")[0]].unit] for column in columns}
+    types = {column: _type_of(column) for column in columns}
     rebuild(connection, table, {"account_id": "TEXT", "account_manager_id": "TEXT", **types})
-    windows = {column.partition("__")[2] for column in columns}
-    starts = {f"start_{name}": window_start(_window_of(name), as_of) for name in windows}
-    ordered = [part.alias_or_name for part in sqlglot.parse_one(statement, read="duckdb").expressions]
     run_text(
         connection,
-        f"INSERT INTO work.{table} ({', '.join(ordered)}) {statement}",  # noqa: S608
-        {
-            "as_of": as_of,
-            "facts_batch_no": batch_no,
-            **{key: value for key, value in starts.items() if f":{key}" in statement or f"${key}" in statement},
-        },
+        f"INSERT INTO work.{table} ({', '.join(statement.columns)}) {statement.text}",  # noqa: S608
+        _parameters(statement.parameters, as_of, batch_no),
     )
     analyze(connection, f"work.{table}")
     rows = int(run(connection, "warehouse/count_work_rows.sql", table=table).scalar_one())
@@ -183,20 +532,64 @@ def _has_calendar_year(policy: Policy) -> bool:
     return any(i.window and parse_window(i.window)[0] == "calendar_year" for i in policy.indicators.values())
 
 
+def _statistics_of(policy: Policy) -> list[Statistic]:
+    """Return the statistics of a policy as the statement takes them.
+
+    Raises TieringError where equal values could not be told apart in the way the policy says.
+    """
+    found = []
+    for name, indicator in policy.indicators.items():
+        if not indicator.is_statistic:
+            continue
+        ties = tuple(indicator.ties.by) if indicator.ties else ()
+        place = f"policy {policy.id}, indicator {name}"
+        by_statistic = [tie for tie in ties if tie != "customer_id" and policy.indicators[tie].is_statistic]
+        if by_statistic:
+            raise TieringError(f"{place}: ties by {by_statistic[0]}, which is a statistic itself; take a measure")
+        if ties and indicator.method in ("pandas", "r_rfm"):
+            raise TieringError(f"{place}: cut points cannot split equal values; leave ties out, or take method: ntile")
+        kind = next(kind for kind in STATISTICS if getattr(indicator, kind) is not None)
+        source = policy.indicators.get(indicator.source_indicator or "")
+        found.append(
+            Statistic(
+                name,
+                kind,
+                indicator.source_indicator or "",
+                indicator.top or indicator.quantile or 0,
+                indicator.method,
+                None if indicator.within == "population" else indicator.within,
+                ties,
+                indicator.best == "high",
+                indicator.counts != "others",
+                _digits_of(source) if source else 0,
+            )
+        )
+    return found
+
+
+def _digits_of(indicator: Indicator) -> int:
+    """Return how many digits after the point the values of an indicator can have."""
+    measure = read_library().get(_measure_of(indicator)) if indicator.measure else None
+    return measure.digits if measure else 18
+
+
+def indicator_names(policy: Policy, table: str) -> dict[str, Any]:
+    """Return the names that measures/indicators.sql is rendered with for a policy and a table of measures."""
+    columns = {name: column_of(i) for name, i in policy.indicators.items() if not i.is_statistic}
+    gates = [Condition(gate.when).sql(columns) for gate in policy.gate.values()]
+    evidence = {f"{name}__evidence_on": _evidence_of(i) for name, i in policy.indicators.items() if i.assessment}
+    return {
+        "table": table,
+        "columns": columns | evidence,
+        "statistics": _statistics_of(policy),
+        "gate": " AND ".join(gates) if gates else "TRUE",
+    }
+
+
 def read_indicators(connection: Connection, policy: Policy, table: str) -> pa.Table:
     """Return the indicators of `policy` from a measures table: one row per account in scope, ordered by account_id.
 
-    Columns: account_id, account_manager_id, every indicator (statistics over the graded accounts), is_graded.
+    Columns: account_id, account_manager_id, every indicator (statistics over the graded accounts), beside an
+    assessment `<indicator>__evidence_on`, is_graded.
     """
-    columns = {name: column_of(i) for name, i in policy.indicators.items() if not i.is_statistic}
-    from transforms.conditions import Condition
-
-    gates = [Condition(text).sql(columns) for text in policy.gate.values()]
-    sql = render(
-        "measures/indicators.sql",
-        table=table,
-        columns=columns,
-        statistics={name: i for name, i in policy.indicators.items() if i.is_statistic},
-        gate=" AND ".join(gates) if gates else "TRUE",
-    )
-    return read_arrow(connection, sql)
+    return read_arrow(connection, render("measures/indicators.sql", **indicator_names(policy, table)))

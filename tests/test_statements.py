@@ -15,7 +15,7 @@ from sqlglot import exp
 
 from sql.connect import Database, connected
 from sql.contract import ENTITIES, SPACES
-from sql.measure import column_of, measure_statement
+from sql.measure import GRAINS, indicator_names, measure_names, measure_statement, read_library
 from sql.statements import render, run_text, transpile
 
 SQL = ROOT / "sql"
@@ -37,9 +37,9 @@ def _names(path: Path) -> list[dict[str, Any]]:
     """Return the names that a file is rendered with: more than one set where it takes several shapes."""
     text = path.read_text(encoding="utf-8")
     if _name(path) == "measures/indicators.sql":
-        return [_indicator_names(policy) for policy in demo_policies().values()]
+        return [indicator_names(policy, "work.measures") for policy in demo_policies().values()]
     if path.parent.name == "measures":
-        return [{"grain": grain, "windows": ["ever", "12_months"]} for grain in ("customer", "bill_to", "group")]
+        return [measure_names(grain, every_column(grain)) for grain in GRAINS]
     if "entity." not in text and "{% from" not in text:
         known = {
             "entity": "customers",
@@ -71,13 +71,16 @@ def _names(path: Path) -> list[dict[str, Any]]:
     return shapes
 
 
-def _indicator_names(policy: Any) -> dict[str, Any]:
-    return {
-        "table": "work.measures",
-        "columns": {name: column_of(i) for name, i in policy.indicators.items() if not i.is_statistic},
-        "statistics": {name: i for name, i in policy.indicators.items() if i.is_statistic},
-        "gate": "net_sales > 0",
-    }
+def every_column(grain: str) -> list[str]:
+    """Return a column of every measure of a grain, and of everything that a source or a person states."""
+    stated = [f"attribute__{name}" for name in ("industry__text", "is_blocked__flag", "employees__number")]
+    judged = [f"assessment__relation__{kind}" for kind in ("text", "flag", "number", "on")]
+    measured = [
+        measure.name + "__visit" * measure.kinds + "__12_months" * measure.windowed
+        for measure in read_library().values()
+        if grain in measure.grains
+    ]
+    return [*measured, *stated, *judged]
 
 
 @pytest.mark.parametrize("dialect", ["duckdb", "postgres"])
@@ -130,7 +133,7 @@ def test_every_file_that_the_code_names_exists() -> None:
 
 
 def test_the_pieces_of_the_measures_are_one_statement() -> None:
-    for grain in ("customer", "bill_to", "group"):
+    for grain in GRAINS:
         statement = measure_statement(grain, ["net_sales__12_months", "collection_rate_gross__calendar_year"])
         assert transpile(statement, "postgres").count("$") == 0
         assert ":as_of" in transpile(statement, "postgres")

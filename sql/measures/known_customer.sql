@@ -1,13 +1,33 @@
 -- The customers of a day with the attributes that hold on it; before the first extract, the first one holds: one row per customer.
-SELECT customer_id, account_manager_id, bill_to_id, group_id, status
+SELECT
+  customer_id,
+  account_manager_id,
+  bill_to_id,
+  group_id,
+  customer_type,
+  industry,
+  region,
+  opened_on,
+  currency,
+  credit_limit,
+  terms_days,
+  status,
+  is_blocked
 FROM (
   SELECT
     customer_id,
     account_manager_id,
     bill_to_id,
     group_id,
-    status,
+    customer_type,
+    industry,
+    region,
     opened_on,
+    currency,
+    credit_limit,
+    terms_days,
+    status,
+    is_blocked,
     ROW_NUMBER() OVER (
       PARTITION BY customer_id
       ORDER BY

@@ -1,13 +1,13 @@
--- Every measure as of a day: one row per account in scope. Only the columns a policy asks for are computed.
--- The comment behind a measure is its documentation: unit | meaning | when it is undefined | catalogue id.
-{% macro ratio(above, below) -%}
-CASE WHEN {{ below }} > 0 THEN
-  (CAST({{ above }} * 10000 AS HUGEINT) * 1000000000000000000) // CAST({{ below }} * 10000 AS HUGEINT)
-  * CAST(0.000000000000000001 AS DECIMAL(38, 18))
-END
-{%- endmacro %}
+-- Every measure that is asked for, as of a day: one row per account in scope. The columns come from measures/library.jinja.
+-- A LEFT JOIN here adds columns and never rows: one that no column needs is left out, and so is a CTE that nothing reads.
 WITH known_customer AS (
   {% include 'measures/known_customer.sql' %}
+),
+opportunity AS (
+  {% include 'measures/opportunity.sql' %}
+),
+service_event AS (
+  {% include 'measures/service_event.sql' %}
 ),
 account AS (
   {% include 'measures/accounts.sql' %}
@@ -15,26 +15,92 @@ account AS (
 population AS (
   {% include 'measures/population.sql' %}
 ),
+sales_line AS (
+  {% include 'measures/sales_line.sql' %}
+),
 sales AS (
   {% include 'measures/sales.sql' %}
 ),
+first_purchase AS (
+  {% include 'measures/first_purchase.sql' %}
+),
+largest_order AS (
+  {% include 'measures/largest_order.sql' %}
+),
+payment AS (
+  {% include 'measures/payment.sql' %}
+),
 payments AS (
   {% include 'measures/payments.sql' %}
+),
+receivable AS (
+  {% include 'measures/receivable.sql' %}
+),
+open_item AS (
+  {% include 'measures/open_items.sql' %}
+),
+receivables AS (
+  {% include 'measures/receivables.sql' %}
+),
+settlements AS (
+  {% include 'measures/settlements.sql' %}
+),
+contacts AS (
+  {% include 'measures/contacts.sql' %}
+),
+service AS (
+  {% include 'measures/service.sql' %}
+),
+surveys AS (
+  {% include 'measures/surveys.sql' %}
+),
+balances AS (
+  {% include 'measures/balances.sql' %}
+),
+opportunities AS (
+  {% include 'measures/opportunities.sql' %}
+),
+prescriptions AS (
+  {% include 'measures/prescriptions.sql' %}
+),
+{% if further_attributes %}
+attributes AS (
+  {% include 'measures/attributes.sql' %}
+),
+{% endif %}
+{% if assessments %}
+assessments AS (
+  {% include 'measures/assessments.sql' %}
+),
+{% endif %}
+events AS (
+  {% include 'measures/events.sql' %}
 )
 SELECT
   population.account_id,
-  population.account_manager_id,
-  {% for window in windows %}
-  COALESCE(sales.net_sales__{{ window }}, 0) AS net_sales__{{ window }}, /* money | Sales without tax, credit notes subtracted, reporting currency | never | S22 */
-  CASE
-    WHEN COALESCE(sales.line_count__{{ window }}, 0) = 0 THEN 0 ELSE sales.gross_sales__{{ window }}
-  END AS gross_sales__{{ window }}, /* money | Sales with tax, credit notes subtracted, reporting currency | a line has neither tax nor a VAT rate of its year | S60 */
-  COALESCE(sales.order_count__{{ window }}, 0) AS order_count__{{ window }}, /* count | Invoices, credit notes not counted | never | S10 */
-  date_diff('day', sales.last_sold_on__{{ window }}, CAST(:as_of AS DATE)) AS recency_days__{{ window }}, /* days | Whole days from the last invoice to as_of | no invoice in the window | S10 */
-  COALESCE(payments.received__{{ window }}, 0) AS received__{{ window }}, /* money | Money received: cash sales, collections and prepayments, refunds subtracted | never | S60 */
-  {{ ratio("COALESCE(payments.received__" ~ window ~ ", 0)", "sales.gross_sales__" ~ window) }} AS collection_rate_gross__{{ window }}, /* ratio | Money received divided by sales with tax, cut off after 18 digits | nothing billed, or sales with tax undefined | S60 */
-  {{ ratio("COALESCE(payments.received__" ~ window ~ ", 0)", "sales.net_sales__" ~ window) }} AS collection_rate_net__{{ window }}{{ "," if not loop.last }} /* ratio | Money received divided by sales without tax, cut off after 18 digits | nothing billed | S60 */
+  population.account_manager_id
+  {% for column in columns %}
+  , {{ column }}
   {% endfor %}
 FROM population
+LEFT JOIN known_customer AS head ON head.customer_id = population.customer_id
 LEFT JOIN sales ON sales.account_id = population.account_id
+LEFT JOIN first_purchase ON first_purchase.account_id = population.account_id
+LEFT JOIN largest_order ON largest_order.account_id = population.account_id
 LEFT JOIN payments ON payments.account_id = population.account_id
+LEFT JOIN receivables ON receivables.account_id = population.account_id
+LEFT JOIN settlements ON settlements.account_id = population.account_id
+LEFT JOIN contacts ON contacts.account_id = population.account_id
+LEFT JOIN service ON service.account_id = population.account_id
+LEFT JOIN surveys ON surveys.account_id = population.account_id
+LEFT JOIN balances ON balances.account_id = population.account_id
+LEFT JOIN opportunities ON opportunities.account_id = population.account_id
+LEFT JOIN prescriptions ON prescriptions.account_id = population.account_id
+LEFT JOIN attributes ON attributes.customer_id = population.customer_id
+LEFT JOIN assessments ON assessments.account_id = population.account_id
+LEFT JOIN events ON events.account_id = population.account_id
+{% if grain == 'opportunity' %}
+LEFT JOIN opportunity ON opportunity.opportunity_id = population.account_id
+{% elif grain == 'request' %}
+LEFT JOIN service_event ON service_event.event_id = population.account_id
+{% endif %}

@@ -1,10 +1,12 @@
 -- Who is in scope on a day: one row per account whose head has not left.
-SELECT account_id, account_manager_id
+SELECT account_id, account_manager_id, customer_id, first_opened_on
 FROM (
   SELECT
     account_id,
     account_manager_id,
+    customer_id,
     status,
+    MIN(opened_on) OVER (PARTITION BY account_id) AS first_opened_on,
     ROW_NUMBER() OVER (
       PARTITION BY account_id
       ORDER BY CASE WHEN customer_id = account_id THEN 0 ELSE 1 END, customer_id COLLATE "C"
