@@ -11,7 +11,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal, get_args
 
-Unit = Literal["money", "ratio", "count", "days", "points", "rank", "flag", "text"]
+Unit = Literal["money", "ratio", "count", "days", "months", "points", "rank", "number", "flag", "text"]
 Direction = Literal["new", "up", "down", "left"]
 Cause = Literal["measures", "policy", "override", "review", "correction", "movement"]
 Titles = dict[str, str]

@@ -1,14 +1,12 @@
-"""Publish: stage what a run decided, ask who must be asked, and put everything into force in one transaction."""
+"""Publish: put a staged run into force: decisions, history, absences, changes, current tiers, in one transaction."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import platform
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -17,42 +15,16 @@ import pyarrow.compute as pc
 from sqlalchemy import Connection
 
 from sql.connect import Database, connected, read_arrow, write_arrow
-from sql.errors import SupersedingInput, TieringError
-from sql.facts import analyze, lock, rebuild
-from sql.measure import Measurement
+from sql.definitions import keep_definitions
+from sql.errors import TieringError
+from sql.facts import lock, rebuild
+from sql.review import Review, check_answers
+from sql.runs import STAGED, Run, finish_attempt, write_run
 from sql.statements import render, run
 from transforms.calendar import next_on_calendar
 from transforms.changes import direction_of, find_drivers, restore_indicators
-from transforms.decide import COMPONENT_COLUMNS, DECISION_COLUMNS, Decided, run_input_hash
 from transforms.fold import SPELL_COLUMNS, Folded, fold_history
 from transforms.policy import Policy, parse_policy
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run of a policy on a day. `is_noop`: the day is published on the same input already."""
-
-    policy_id: str
-    as_of: date
-    revision: int
-    run_id: str
-    attempt: int
-    policy_version: str
-    input_hash: str
-    facts_batch_no: int
-    facts_through: date
-    is_noop: bool = False
-    reason: str | None = None
-
-
-@dataclass(frozen=True)
-class Review:
-    """What publishing would move, and why somebody must be asked (no requests: nobody)."""
-
-    counts: dict[str, int]
-    requests: tuple[str, ...] = ()
-    asked_of: tuple[str, ...] = ()
-    is_held: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,216 +34,6 @@ class Publication:
     run_id: str
     status: str
     counts: dict[str, int] = field(default_factory=dict)
-
-
-def run_id_of(policy_id: str, as_of: date, revision: int) -> str:
-    """Return the id of a run: equal for equal policy, day and revision."""
-    return hashlib.sha256(f"{policy_id}\x1f{as_of}\x1f{revision}".encode()).hexdigest()[:32]
-
-
-def stage_decisions(
-    warehouse: Database,
-    policy: Policy,
-    measurement: Measurement,
-    facts_through: date,
-    decided: Decided,
-    *,
-    restate: str | None = None,
-) -> Run:
-    """Keep what a run decided in schema work, under a new try of its run; nothing is published yet.
-
-    A published day with equal input gives a run that `is_noop`. Raises SupersedingInput when a published day
-    would be decided on other input, unless `restate` gives the reason; that is the next revision.
-    """
-    as_of = measurement.as_of
-    input_hash = run_input_hash(policy, decided.decisions)
-    with connected(warehouse, "tiering_warehouse") as connection:
-        lock(connection, f"policy:{policy.id}")
-        known = run(connection, "warehouse/read_run.sql", {"policy_id": policy.id, "as_of": as_of}).all()
-        # A restatement that was held or refused stands above the revision in force, which alone counts here.
-        last = next((row for row in known if row.status == "published"), None)
-        revision, noop = 1, False
-        if last is not None:
-            revision = int(last.revision)
-            noop = last.input_hash == input_hash
-            if not noop:
-                if not restate:
-                    raise SupersedingInput(
-                        f"policy {policy.id}: {as_of} is published, and "
-                        + ("the policy" if last.policy_version != policy.version else "the facts")
-                        + " behind it changed since; to publish it again, give a reason (parameter restate)"
-                    )
-                revision += 1
-        run_id = run_id_of(policy.id, as_of, revision)
-        run(
-            connection,
-            "warehouse/insert_attempt.sql",
-            {"run_id": run_id, "started_at": datetime.now(UTC), "host": platform.node()},
-        )
-        attempt = int(run(connection, "warehouse/read_attempt.sql", {"run_id": run_id}).scalar_one())
-        if not noop:
-            for table in ("decided", "component"):
-                run(connection, "warehouse/delete_decided.sql", {"run_id": run_id}, table=table)
-            write_arrow(connection, "work.decided", _with_run(decided.decisions, DECISION_COLUMNS, run_id))
-            write_arrow(connection, "work.component", _with_run(decided.components, COMPONENT_COLUMNS, run_id))
-            analyze(connection, "work.decided")
-            analyze(connection, "work.component")
-        this = Run(
-            policy.id,
-            as_of,
-            revision,
-            run_id,
-            attempt,
-            policy.version,
-            input_hash,
-            measurement.facts_batch_no,
-            facts_through,
-            noop,
-            restate,
-        )
-        if noop:
-            _finish(connection, this, "noop")
-    return this
-
-
-def _with_run(frame: pd.DataFrame, columns: Mapping[str, Any], run_id: str) -> pa.Table:
-    table = pa.Table.from_pandas(frame[list(columns)], preserve_index=False)
-    return table.append_column("run_id", pa.array([run_id] * len(frame), pa.string()))
-
-
-def review_run(warehouse: Database, policy: Policy, this: Run) -> Review:
-    """Count what the run would move and record the requests to people that its policy makes.
-
-    New customers do not count as moved. A request that stands already is not made twice.
-    """
-    with connected(warehouse, "tiering_warehouse") as connection:
-        rebuild(connection, "approved_tier", {"tier": "TEXT"})
-        approve = policy.review.approve
-        for tier in approve.tiers if approve else []:
-            run(connection, "warehouse/insert_approved_tier.sql", {"tier": tier})
-        row = run(
-            connection,
-            "warehouse/read_review_numbers.sql",
-            {"policy_id": policy.id, "as_of": this.as_of, "run_id": this.run_id},
-        ).one()
-        counts = {name: int(value) for name, value in row._mapping.items()}
-        requests: list[str] = []
-        asked_of: list[str] = []
-        if approve and counts["need_approval"]:
-            requests.append(f"{counts['need_approval']} customers in {', '.join(approve.tiers)}")
-            asked_of += approve.by
-        breaker = policy.review.breaker
-        is_held = bool(
-            breaker
-            and counts["graded_before"]
-            and counts["moved"] + counts["disappeared"] > breaker.moved_share * counts["graded_before"]
-        )
-        if is_held and breaker:
-            requests.append(
-                f"circuit breaker: {counts['moved']} of {counts['graded_before']} customers would move and "
-                f"{counts['disappeared']} disappear, more than {breaker.moved_share * 100:.0f} %"
-            )
-            asked_of += [role for role in ["policy_owner"] if role not in asked_of]
-        for request in requests:
-            run(
-                connection,
-                "warehouse/insert_approval.sql",
-                {
-                    "approval_id": f"{_subject_of(this, request)}-{this.attempt}",
-                    "subject": f"{_subject_of(this, request)}-%",
-                    "policy_id": policy.id,
-                    "as_of": this.as_of,
-                    "revision": this.revision,
-                    "run_id": this.run_id,
-                    "request": request,
-                    "asked_of": ", ".join(asked_of),
-                    "asked_at": datetime.now(UTC),
-                },
-            )
-        if is_held:
-            _write_run(connection, this, "held", counts, requests[-1])
-    return Review(counts, tuple(requests), tuple(asked_of), is_held)
-
-
-def _subject_of(this: Run, request: str) -> str:
-    """Return what a request is about: an answer holds for this run on this input, and for nothing else."""
-    return hashlib.sha256(f"{this.run_id}\x1f{this.input_hash}\x1f{request}".encode()).hexdigest()[:32]
-
-
-def answer_requests(warehouse: Database, this: Run, answered_by: str, *, approved: bool, comment: str = "") -> None:
-    """Record the answer to the run's open requests; a refusal ends the run, the last publication stays."""
-    with connected(warehouse, "tiering_warehouse") as connection:
-        run(
-            connection,
-            "warehouse/answer_approval.sql",
-            {
-                "run_id": this.run_id,
-                "answered_by": answered_by,
-                "answered_at": datetime.now(UTC),
-                "answer": "approved" if approved else "rejected",
-                "comment": comment or None,
-            },
-        )
-        if not approved:
-            _write_run(connection, this, "rejected", {}, f"refused by {answered_by}")
-            _finish(connection, this, "rejected")
-
-
-def _write_run(
-    connection: Connection,
-    this: Run,
-    status: str,
-    counts: Mapping[str, int],
-    reason: str | None,
-    digest: str | None = None,
-) -> None:
-    run(connection, "warehouse/delete_run.sql", {"run_id": this.run_id})
-    run(
-        connection,
-        "warehouse/insert_run.sql",
-        {
-            "run_id": this.run_id,
-            "policy_id": this.policy_id,
-            "as_of": this.as_of,
-            "revision": this.revision,
-            "status": status,
-            "policy_version": this.policy_version,
-            "input_hash": this.input_hash,
-            "facts_batch_no": this.facts_batch_no,
-            "facts_through": this.facts_through,
-            "decided_customers": counts.get("graded_now"),
-            "excluded_customers": counts.get("excluded_now"),
-            "moved_customers": counts.get("moved"),
-            "new_customers": counts.get("appeared"),
-            "left_customers": counts.get("disappeared"),
-            "reason": reason or this.reason,
-            "published_at": datetime.now(UTC) if status == "published" else None,
-            "digest_id": digest,
-        },
-    )
-
-
-def _finish(
-    connection: Connection, this: Run, outcome: str, error: str | None = None, timings: str | None = None
-) -> None:
-    run(
-        connection,
-        "warehouse/finish_attempt.sql",
-        {
-            "run_id": this.run_id,
-            "attempt": this.attempt,
-            "finished_at": datetime.now(UTC),
-            "outcome": outcome,
-            "error": error,
-            "timings": timings,
-        },
-    )
-
-
-def fail_attempt(warehouse: Database, this: Run, error: str) -> None:
-    """Record that a try of a run failed; `error` holds no customer data."""
-    with connected(warehouse, "tiering_warehouse") as connection:
-        _finish(connection, this, "failed", error[:500])
 
 
 def publish_run(warehouse: Database, policy: Policy, this: Run, review: Review) -> Publication:
@@ -291,10 +53,10 @@ def publish_run(warehouse: Database, policy: Policy, this: Run, review: Review) 
             )
         known = run(connection, "warehouse/read_run.sql", {"policy_id": policy.id, "as_of": this.as_of})
         if any(row.run_id == this.run_id and row.status == "published" for row in known):
-            _finish(connection, this, "noop")
+            finish_attempt(connection, this, "noop")
             return Publication(this.run_id, "noop")
-        _check_answers(connection, policy, this, review)
-        _keep_policy(connection, policy)
+        check_answers(connection, policy, this, review)
+        keep_definitions(connection, policy)
         key = {"policy_id": policy.id, "as_of": this.as_of, "revision": this.revision, "run_id": this.run_id}
         for statement in ("insert_decisions", "insert_exclusions", "insert_components"):
             run(connection, f"warehouse/{statement}.sql", key)
@@ -302,59 +64,21 @@ def publish_run(warehouse: Database, policy: Policy, this: Run, review: Review) 
             connection, "warehouse/read_published_days.sql", {"policy_id": policy.id, "from_day": this.as_of}
         ).all()
         later = {row.as_of: row for row in following if row.as_of > this.as_of}
-        _write_run(connection, this, "published", review.counts, None, "none" if later else None)
-        days = {this.as_of: this.run_id, **{day: row.run_id for day, row in later.items()}}
-        folded = _fold(connection, policy, this, days)
-        _write_changes(connection, policy, this, folded, later)
-        _write_current(connection, policy, this, later)
-        for table in ("decided", "component"):
+        is_quiet = bool(later) or policy.publishes == "class"
+        write_run(connection, this, "published", review.counts, None, "none" if is_quiet else None)
+        if policy.publishes == "tier":
+            days = {this.as_of: this.run_id, **{day: row.run_id for day, row in later.items()}}
+            folded = _fold(connection, policy, this, days)
+            _write_changes(connection, policy, this, folded, later)
+            _write_current(connection, policy, this, later)
+        _write_classes(connection, policy, this, later)
+        if not later:
+            _write_tasks(connection, policy, this)
+        for table in STAGED:
             run(connection, "warehouse/delete_decided.sql", {"run_id": this.run_id}, table=table)
         seconds = {"publish": round(time.perf_counter() - started, 3)}
-        _finish(connection, this, "published", timings=json.dumps(seconds))
+        finish_attempt(connection, this, "published", timings=json.dumps(seconds))
     return Publication(this.run_id, "published", review.counts)
-
-
-def _check_answers(connection: Connection, policy: Policy, this: Run, review: Review) -> None:
-    rows = run(connection, "warehouse/read_approvals.sql", {"run_id": this.run_id})
-    answers = {row.approval_id.partition("-")[0]: row for row in rows}
-    for request in review.requests:
-        answer = answers.get(_subject_of(this, request))
-        if answer is None or answer.answer != "approved":
-            state = "refused" if answer is not None and answer.answer == "rejected" else "not answered"
-            raise TieringError(
-                f"policy {policy.id} {this.as_of}: {state}: {request}; "
-                "nothing was published, the last publication stays"
-            )
-
-
-def _keep_policy(connection: Connection, policy: Policy) -> None:
-    version = {"policy_id": policy.id, "policy_version": policy.version}
-    run(
-        connection,
-        "warehouse/insert_policy_version.sql",
-        {
-            **version,
-            "policy_text": policy.text,
-            "effective_from": policy.effective_from,
-            "first_used_at": datetime.now(UTC),
-        },
-    )
-    for tier in policy.tiers:
-        titles = policy.tier_titles.get(tier, {})
-        actions = policy.actions.get(tier)
-        run(
-            connection,
-            "warehouse/insert_tier_definition.sql",
-            {
-                **version,
-                "tier": tier,
-                "tier_rank": policy.rank_of(tier),
-                "title_en": titles.get("en"),
-                "title_zh": titles.get("zh"),
-                "rule": policy.rule_of(tier),
-                "actions": json.dumps(actions, ensure_ascii=False, sort_keys=True) if actions else None,
-            },
-        )
 
 
 def _frame(connection: Connection, name: str, parameters: dict[str, Any]) -> pd.DataFrame:
@@ -522,19 +246,55 @@ def _policy_as_it_ran(connection: Connection, policy_id: str, version: str) -> P
     return parse_policy(text, f"{policy_id} as it ran")
 
 
+def _latest(this: Run, later: Mapping[date, Any]) -> dict[str, Any]:
+    """Return the latest published day: as_of, revision, run_id and policy_version."""
+    if not later:
+        return {
+            "as_of": this.as_of,
+            "revision": this.revision,
+            "run_id": this.run_id,
+            "policy_version": this.policy_version,
+        }
+    day = max(later)
+    return {"as_of": day, **{name: getattr(later[day], name) for name in ("revision", "run_id", "policy_version")}}
+
+
 def _write_current(connection: Connection, policy: Policy, this: Run, later: Mapping[date, Any]) -> None:
-    run(connection, "warehouse/delete_customer_tier.sql", {"policy_id": policy.id})
-    latest = max(later) if later else this.as_of
-    row = later.get(latest)
+    run(connection, "warehouse/delete_of_policy.sql", {"policy_id": policy.id}, table="customer_tier")
+    latest = _latest(this, later)
     run(
         connection,
         "warehouse/insert_customer_tier.sql",
-        {
-            "policy_id": policy.id,
-            "as_of": latest,
-            "revision": row.revision if row is not None else this.revision,
-            "run_id": row.run_id if row is not None else this.run_id,
-            "policy_version": row.policy_version if row is not None else this.policy_version,
-            "next_review_on": next_on_calendar(policy.as_of, latest),
-        },
+        {**latest, "policy_id": policy.id, "next_review_on": next_on_calendar(policy.as_of, latest["as_of"])},
     )
+
+
+def _write_classes(connection: Connection, policy: Policy, this: Run, later: Mapping[date, Any]) -> None:
+    """Write the current class of every account: decided, or seen beside the tier. It has no history of its own."""
+    run(connection, "warehouse/delete_of_policy.sql", {"policy_id": policy.id}, table="customer_class")
+    latest = _latest(this, later)
+    key = {"policy_id": policy.id, **{name: latest[name] for name in ("as_of", "revision", "policy_version")}}
+    if policy.publishes == "class":
+        run(connection, "warehouse/insert_decided_class.sql", key)
+    elif policy.class_ is not None:
+        run(connection, "warehouse/insert_customer_class.sql", {**key, "class_indicator": policy.class_.of})
+
+
+def _write_tasks(connection: Connection, policy: Policy, this: Run) -> None:
+    """Write the tasks that the latest run found; one that stood already keeps the day it was opened."""
+    for name, task in policy.follow_up.tasks.items():
+        run(
+            connection,
+            "warehouse/insert_tasks.sql",
+            {
+                "policy_id": policy.id,
+                "run_id": this.run_id,
+                "task": name,
+                "as_of": this.as_of,
+                "due_on": this.as_of + timedelta(days=task.within_days),
+                "done_by_contact": task.done_by == "contact",
+                "title_en": task.title.get("en"),
+                "title_zh": task.title.get("zh"),
+            },
+        )
+    run(connection, "warehouse/delete_older_tasks.sql", {"policy_id": policy.id, "run_id": this.run_id})

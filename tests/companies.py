@@ -27,7 +27,9 @@ from sql.contract import ENTITIES
 from sql.extract import Batch, Extraction, extract_batch
 from sql.facts import Load, facts_through, load_batch, record_extraction
 from sql.measure import read_indicators, take_measures
-from sql.publish import Publication, Run, answer_requests, publish_run, review_run, stage_decisions
+from sql.publish import Publication, publish_run
+from sql.review import answer_requests, review_run
+from sql.runs import Run, stage_decisions
 from sql.schema import upgrade_schema
 from transforms.decide import decide_tiers
 from transforms.policy import Policy, read_policies

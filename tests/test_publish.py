@@ -31,17 +31,9 @@ from test_invariants import broken_invariants
 from sql.connect import Database, connected
 from sql.errors import SupersedingInput, TieringError
 from sql.facts import facts_through
-from sql.publish import (
-    Publication,
-    Review,
-    Run,
-    answer_requests,
-    fail_attempt,
-    publish_run,
-    review_run,
-    run_id_of,
-    stage_decisions,
-)
+from sql.publish import Publication, publish_run
+from sql.review import Review, answer_requests, review_run
+from sql.runs import Run, fail_attempt, run_id_of, stage_decisions
 from transforms.changes import restore_indicators
 from transforms.decide import Decided, decide_tiers
 from transforms.policy import Policy, parse_policy
@@ -386,7 +378,7 @@ def test_a_failure_inside_the_transaction_leaves_the_last_publication(
     if review.requests:
         answer_requests(published, this, "owner", approved=True)
     before = contents(published, "tiering")
-    for name in ("_keep_policy", "_fold", "_write_changes", "_write_current", "_finish"):
+    for name in ("keep_definitions", "_fold", "_write_changes", "_write_current", "_write_classes", "finish_attempt"):
         real = getattr(sql.publish, name)
 
         def fail(*args: object, real: object = real, **keywords: object) -> None:

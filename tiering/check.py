@@ -132,5 +132,5 @@ def _check_as_of(here: Settings, policy: Policy, as_of: str) -> str:
 
     through = covered_through(_warehouse())
     today = datetime.now(UTC).astimezone(here.zone).date()
-    day = choose_as_of(policy, given=as_of, run_day=None, is_scheduled=False, through=through, today=today)
+    day = choose_as_of(policy.as_of, given=as_of, run_day=None, is_scheduled=False, through=through, today=today)
     return f"{day} can be measured; the facts reach {through}"

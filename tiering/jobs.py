@@ -106,7 +106,7 @@ def load(warehouse: Database, batch: Batch) -> dict[str, int]:
 
 
 def choose_as_of(
-    policy: Policy,
+    calendar: str,
     *,
     given: str | None,
     run_day: date | None,
@@ -114,9 +114,9 @@ def choose_as_of(
     through: date | None,
     today: date,
 ) -> date:
-    """Return the day a run looks at.
+    """Return the day a run looks at, on a calendar of `transforms.calendar`.
 
-    Given by hand it is taken as it is, and must lie on the policy's calendar. A scheduled or backfill run maps
+    Given by hand it is taken as it is, and must lie on the calendar. A scheduled or backfill run maps
     its own day. Any other run takes the latest day of the calendar that the facts cover.
     Raises TieringError for a day in the future, off the calendar or (given by hand) beyond the facts.
     """
@@ -125,13 +125,13 @@ def choose_as_of(
             as_of = date.fromisoformat(given)
         except ValueError:
             raise TieringError(f"as_of {given!r} is no date; write it as 2026-03-31") from None
-        check_as_of(policy.as_of, as_of, today, through)
+        check_as_of(calendar, as_of, today, through)
         return as_of
     if is_scheduled and run_day is not None:
-        return as_of_for(policy.as_of, run_day)
+        return as_of_for(calendar, run_day)
     if through is None:
         raise TieringError("no facts were loaded yet; run customer_facts first")
-    return latest_on_calendar(policy.as_of, min(through, today))
+    return latest_on_calendar(calendar, min(through, today))
 
 
 def measure(warehouse: Database, policies: Mapping[str, Policy], policy_id: str, as_of: date) -> dict[str, Any]:
@@ -150,7 +150,8 @@ def decide(
     import pandas as pd
 
     from sql.measure import Measurement, read_indicators
-    from sql.publish import review_run, stage_decisions
+    from sql.review import review_run
+    from sql.runs import stage_decisions
     from transforms import decide_tiers
 
     taken = Measurement(**{**measurement, "as_of": date.fromisoformat(measurement["as_of"])})
@@ -172,7 +173,7 @@ def decide(
 
 
 def _run_of(staged: Mapping[str, Any]) -> Any:
-    from sql.publish import Run
+    from sql.runs import Run
 
     plain = staged["run"]
     return Run(
@@ -193,14 +194,16 @@ def answer(
     warehouse: Database, staged: Mapping[str, Any], answered_by: str, *, approved: bool, comment: str = ""
 ) -> None:
     """Record the answer to the requests of a run."""
-    from sql.publish import answer_requests
+    from sql.review import answer_requests
 
     answer_requests(warehouse, _run_of(staged), answered_by, approved=approved, comment=comment)
 
 
 def publish(warehouse: Database, policy: Policy, staged: Mapping[str, Any]) -> dict[str, Any]:
     """Put a staged run into force; return its id, status and counts."""
-    from sql.publish import Review, fail_attempt, publish_run
+    from sql.publish import publish_run
+    from sql.review import Review
+    from sql.runs import fail_attempt
 
     this = _run_of(staged)
     if this.is_noop:
@@ -212,7 +215,43 @@ def publish(warehouse: Database, policy: Policy, staged: Mapping[str, Any]) -> d
     except TieringError as error:
         fail_attempt(warehouse, this, str(error))
         raise
+    check_spans(warehouse, policy)
     return {"run_id": done.run_id, "status": done.status, **done.counts}
+
+
+def check_spans(warehouse: Database, policy: Policy) -> int:
+    """Warn of every account manager with more customers of a tier than one can look after; return how many."""
+    from sql.follow_ups import find_overloads
+
+    with connected(warehouse, "tiering_warehouse") as connection:
+        overloads = find_overloads(connection, policy)
+    for overload in overloads:
+        log.warning(
+            "policy %s: account manager %s has %d customers of tier %s, more than %d",
+            overload.policy_id,
+            overload.account_manager_id or "(nobody)",
+            overload.customers,
+            overload.tier,
+            overload.span_of_control,
+        )
+    return len(overloads)
+
+
+def follow_up(warehouse: Database, policies: Mapping[str, Policy], as_of: date) -> dict[str, int]:
+    """Write who is to be contacted on a day, and how service levels were kept in its month; return counts.
+
+    A policy without a cadence, a task or a service level writes nothing.
+    """
+    from sql.follow_ups import write_follow_ups, write_service_levels
+
+    due = levels = 0
+    for policy in policies.values():
+        with connected(warehouse, "tiering_warehouse") as connection:
+            if policy.follow_up.every_days or policy.follow_up.tasks:
+                due += write_follow_ups(connection, policy, as_of)
+            if any(service.answered or service.replied for service in policy.service.values()):
+                levels += write_service_levels(connection, policy, as_of)
+    return {"follow_ups": due, "service_levels": levels}
 
 
 def write_reports(warehouse: Database, settings: Settings, now: datetime | None = None) -> dict[str, int]:

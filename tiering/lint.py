@@ -86,7 +86,7 @@ def count_accounts(policy: Policy, policies: dict[str, Policy], as_of: str | Non
     warehouse = database_of(WAREHOUSE)
     today = datetime.now(UTC).astimezone(read_settings().zone).date()
     through = covered_through(warehouse)
-    day = choose_as_of(policy, given=as_of, run_day=None, is_scheduled=False, through=through, today=today)
+    day = choose_as_of(policy.as_of, given=as_of, run_day=None, is_scheduled=False, through=through, today=today)
     with connected(warehouse, WAREHOUSE) as connection:
         taken = take_measures(connection, policies.values(), policy.grain, day)
     with connected(warehouse, WAREHOUSE) as connection:

@@ -73,12 +73,17 @@ def run_day(context: Any, zone: Any) -> date:
 
 def as_of_of(context: Any, policy: Policy) -> date:
     """Return the day the run of a policy looks at (see `tiering.jobs.choose_as_of`)."""
+    return day_of(context, policy.as_of)
+
+
+def day_of(context: Any, calendar: str) -> date:
+    """Return the day a run looks at, on a calendar (see `tiering.jobs.choose_as_of`)."""
     from tiering.connections import WAREHOUSE, database_of
     from tiering.jobs import choose_as_of, covered_through
 
     zone = settings().zone
     return choose_as_of(
-        policy,
+        calendar,
         given=context["params"].get("as_of"),
         run_day=run_day(context, zone),
         is_scheduled=is_scheduled(context),

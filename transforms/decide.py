@@ -70,6 +70,8 @@ COMPONENT_COLUMNS = {
     "evidence_on": pd.ArrowDtype(pa.date32()),
 }
 
+TASK_COLUMNS = {"customer_id": TEXT, "task": TEXT}
+
 EVIDENCE = "__evidence_on"
 """Ends the name of the column with the day of an indicator's evidence, where the measures give one."""
 
@@ -83,11 +85,13 @@ class Decided:
     """What a decision found.
 
     `decisions`: one row per account, columns `DECISION_COLUMNS`; one of computed_tier and reason is set.
-    `components`: one row per account and indicator, columns `COMPONENT_COLUMNS`.
+    `components`: one row per account and indicator, columns `COMPONENT_COLUMNS`. `tasks`: one row per graded
+    account and follow-up task that it is owed, columns `TASK_COLUMNS`.
     """
 
     decisions: pd.DataFrame
     components: pd.DataFrame
+    tasks: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,9 @@ def decide_tiers(policy: Policy, indicators: pd.DataFrame) -> Decided:
         name: array_of(indicators[name + EVIDENCE]) for name in policy.indicators if name + EVIDENCE in indicators
     }
     return Decided(
-        _frame(decisions, DECISION_COLUMNS), _components(policy, customer_id, values, found.shaped.pieces, evidence)
+        _frame(decisions, DECISION_COLUMNS),
+        _components(policy, customer_id, values, found.shaped.pieces, evidence),
+        _tasks(policy, customer_id, values, found),
     )
 
 
@@ -544,6 +550,21 @@ def _components(
             chunks[part].append(pa.nulls(rows, plain) if array is None else _as(array, plain))
     columns = {name: pa.chunked_array(parts, COMPONENT_COLUMNS[name].pyarrow_dtype) for name, parts in chunks.items()}
     return _frame(columns, COMPONENT_COLUMNS)
+
+
+def _tasks(policy: Policy, customer_id: pa.Array, values: dict[str, pa.Array], found: Found) -> pd.DataFrame:
+    frame = _Lazy(values)
+    owed: dict[str, list[pa.Array]] = {name: [] for name in TASK_COLUMNS}
+    for name, task in policy.follow_up.tasks.items():
+        rows = found.is_graded.copy()
+        if task.tiers is not None:
+            rows &= np.isin(found.tier, [policy.tiers.index(tier) for tier in task.tiers])
+        if task.when is not None:
+            rows &= Condition(task.when).holds(frame)
+        owed["customer_id"].append(customer_id.filter(pa.array(rows)))
+        owed["task"].append(pa.repeat(pa.scalar(name, pa.string()), int(rows.sum())))
+    columns = {name: pa.chunked_array(parts, TASK_COLUMNS[name].pyarrow_dtype) for name, parts in owed.items()}
+    return _frame(columns, TASK_COLUMNS)
 
 
 def run_input_hash(policy: Policy, decisions: pd.DataFrame) -> str:

@@ -263,11 +263,12 @@ class ClassAxis(Part):
 
 
 class Task(Part):
-    """A follow-up that somebody owes a customer: who it is for, and within how many days."""
+    """A follow-up that somebody owes a customer: who it is for, within how many days, and what ends it."""
 
     when: Words | None = None
     tiers: list[str] | None = None
     within_days: Annotated[int, Field(ge=0)]
+    done_by: Literal["contact", "next_run"] = "next_run"
     title: Localized
 
     _parses = field_validator("when")(check_words)

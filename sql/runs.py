@@ -1,0 +1,179 @@
+"""Runs: what a policy decided on a day, staged under a try, and the ledger that says how each ended."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+from sqlalchemy import Connection
+
+from sql.connect import Database, connected, write_arrow
+from sql.errors import SupersedingInput
+from sql.facts import analyze, lock
+from sql.measure import Measurement
+from sql.statements import run
+from transforms.decide import COMPONENT_COLUMNS, DECISION_COLUMNS, TASK_COLUMNS, Decided, run_input_hash
+from transforms.policy import Policy
+
+STAGED = ("decided", "component", "task")
+"""The tables of schema work that hold what a run decided until it is published."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of a policy on a day. `is_noop`: the day is published on the same input already."""
+
+    policy_id: str
+    as_of: date
+    revision: int
+    run_id: str
+    attempt: int
+    policy_version: str
+    input_hash: str
+    facts_batch_no: int
+    facts_through: date
+    is_noop: bool = False
+    reason: str | None = None
+
+
+def run_id_of(policy_id: str, as_of: date, revision: int) -> str:
+    """Return the id of a run: equal for equal policy, day and revision."""
+    return hashlib.sha256(f"{policy_id}\x1f{as_of}\x1f{revision}".encode()).hexdigest()[:32]
+
+
+def stage_decisions(
+    warehouse: Database,
+    policy: Policy,
+    measurement: Measurement,
+    facts_through: date,
+    decided: Decided,
+    *,
+    restate: str | None = None,
+) -> Run:
+    """Keep what a run decided in schema work, under a new try of its run; nothing is published yet.
+
+    A published day with equal input gives a run that `is_noop`. Raises SupersedingInput when a published day
+    would be decided on other input, unless `restate` gives the reason; that is the next revision.
+    """
+    as_of = measurement.as_of
+    input_hash = run_input_hash(policy, decided.decisions)
+    with connected(warehouse, "tiering_warehouse") as connection:
+        lock(connection, f"policy:{policy.id}")
+        known = run(connection, "warehouse/read_run.sql", {"policy_id": policy.id, "as_of": as_of}).all()
+        # A restatement that was held or refused stands above the revision in force, which alone counts here.
+        last = next((row for row in known if row.status == "published"), None)
+        revision, noop = 1, False
+        if last is not None:
+            revision = int(last.revision)
+            noop = last.input_hash == input_hash
+            if not noop:
+                if not restate:
+                    raise SupersedingInput(
+                        f"policy {policy.id}: {as_of} is published, and "
+                        + ("the policy" if last.policy_version != policy.version else "the facts")
+                        + " behind it changed since; to publish it again, give a reason (parameter restate)"
+                    )
+                revision += 1
+        run_id = run_id_of(policy.id, as_of, revision)
+        run(
+            connection,
+            "warehouse/insert_attempt.sql",
+            {"run_id": run_id, "started_at": datetime.now(UTC), "host": platform.node()},
+        )
+        attempt = int(run(connection, "warehouse/read_attempt.sql", {"run_id": run_id}).scalar_one())
+        if not noop:
+            staged = {
+                "decided": _with_run(decided.decisions, DECISION_COLUMNS, run_id),
+                "component": _with_run(decided.components, COMPONENT_COLUMNS, run_id),
+                "task": _with_run(decided.tasks, TASK_COLUMNS, run_id),
+            }
+            for table in STAGED:
+                run(connection, "warehouse/delete_decided.sql", {"run_id": run_id}, table=table)
+                write_arrow(connection, f"work.{table}", staged[table])
+                analyze(connection, f"work.{table}")
+        this = Run(
+            policy.id,
+            as_of,
+            revision,
+            run_id,
+            attempt,
+            policy.version,
+            input_hash,
+            measurement.facts_batch_no,
+            facts_through,
+            noop,
+            restate,
+        )
+        if noop:
+            finish_attempt(connection, this, "noop")
+    return this
+
+
+def _with_run(frame: pd.DataFrame, columns: Mapping[str, Any], run_id: str) -> pa.Table:
+    table = pa.Table.from_pandas(frame[list(columns)], preserve_index=False)
+    return table.append_column("run_id", pa.array([run_id] * len(frame), pa.string()))
+
+
+def write_run(
+    connection: Connection,
+    this: Run,
+    status: str,
+    counts: Mapping[str, int],
+    reason: str | None,
+    digest: str | None = None,
+) -> None:
+    """Write how a run ended into the ledger."""
+    run(connection, "warehouse/delete_run.sql", {"run_id": this.run_id})
+    run(
+        connection,
+        "warehouse/insert_run.sql",
+        {
+            "run_id": this.run_id,
+            "policy_id": this.policy_id,
+            "as_of": this.as_of,
+            "revision": this.revision,
+            "status": status,
+            "policy_version": this.policy_version,
+            "input_hash": this.input_hash,
+            "facts_batch_no": this.facts_batch_no,
+            "facts_through": this.facts_through,
+            "decided_customers": counts.get("graded_now"),
+            "excluded_customers": counts.get("excluded_now"),
+            "moved_customers": counts.get("moved"),
+            "new_customers": counts.get("appeared"),
+            "left_customers": counts.get("disappeared"),
+            "reason": reason or this.reason,
+            "published_at": datetime.now(UTC) if status == "published" else None,
+            "digest_id": digest,
+        },
+    )
+
+
+def finish_attempt(
+    connection: Connection, this: Run, outcome: str, error: str | None = None, timings: str | None = None
+) -> None:
+    """Write how a try of a run ended."""
+    run(
+        connection,
+        "warehouse/finish_attempt.sql",
+        {
+            "run_id": this.run_id,
+            "attempt": this.attempt,
+            "finished_at": datetime.now(UTC),
+            "outcome": outcome,
+            "error": error,
+            "timings": timings,
+        },
+    )
+
+
+def fail_attempt(warehouse: Database, this: Run, error: str) -> None:
+    """Record that a try of a run failed; `error` holds no customer data."""
+    with connected(warehouse, "tiering_warehouse") as connection:
+        finish_attempt(connection, this, "failed", error[:500])

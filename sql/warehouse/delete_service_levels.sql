@@ -1,0 +1,2 @@
+-- Removes the service levels of a policy in a month before they are counted again, in the same transaction.
+DELETE FROM tiering.service_level WHERE policy_id = :policy_id AND period_start = :period_start
