@@ -815,6 +815,7 @@ def _audit_prescriptions(rng: np.random.Generator, partners: _Partners, last: np
     patients = packs * rng.uniform(0.1, 0.4, len(doctors))[:, None]
     level = rng.choice(3, size=len(doctors), p=[0.25, 0.35, 0.4])
     is_unranked = rng.random(len(doctors)) < 0.05
+    hides_rivals = rng.random(len(doctors)) < 0.08
 
     known_month = (partners.buys_from[doctors] - 1).astype("datetime64[M]") + 1
     doctor, month = np.nonzero(months[None, :] >= known_month[:, None])
@@ -826,7 +827,7 @@ def _audit_prescriptions(rng: np.random.Generator, partners: _Partners, last: np
             "partner_no": pick(partners.partner_no, doctors[doctor]),
             "audit_month": make_days(months[month].astype("datetime64[D]")),
             "own_packs": pa.array(own),
-            "rival_packs": pa.array(rivals, mask=rng.random(size) < 0.08),
+            "rival_packs": pa.array(rivals, mask=hides_rivals[doctor]),
             "hospital_rank": pick(["I", "II", "III"], level[doctor], is_unranked[doctor]),
             "habit": pick(["FIRST", "SECOND", "OTHER"], habit[at], rng.random(size) < 0.03),
             "patient_count": pa.array(np.rint(patients[at]).astype(np.int64), mask=rng.random(size) < 0.05),
