@@ -38,11 +38,11 @@ REQUEST = """Policy {policy} asks before it publishes {{{{ ti.xcom_pull(task_ids
 
 
 def build_tier_dag(policy, here):
-    """Return the DAG of one policy."""
+    """Return the DAG of one policy, known by its head."""
 
     @dag(
         dag_id=f"tier__{policy.id}",
-        dag_display_name=policy.title.get("en", policy.id),
+        dag_display_name=policy.title,
         schedule=CronTriggerTimetable(policy.schedule, timezone=here.timezone),
         start_date=pendulum.datetime(2024, 1, 1, tz=here.timezone),
         catchup=False,
@@ -120,5 +120,6 @@ def build_tier_dag(policy, here):
     return tier()
 
 
-for _policy in runtime.policies().values():
-    build_tier_dag(_policy, runtime.settings())
+_settings = runtime.settings()
+for _policy in runtime.headers():
+    build_tier_dag(_policy, _settings)

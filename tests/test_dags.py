@@ -20,7 +20,9 @@ from conftest import ROOT, create_database, free_port
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
 
-DAGS = {"customer_facts", "tier__collection_classes", "tier__pyramid", "tier__rfm_555", "tier_reports"}
+DAGS = {"customer_facts", "follow_ups", "tier_reports"} | {
+    f"tier__{path.stem}" for path in (ROOT / "policies").glob("*.yaml")
+}
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +89,7 @@ def test_every_dag_has_its_run_book_and_every_task_alerts(folder: Path) -> None:
             assert task.retries == 2
 
 
-@pytest.mark.parametrize("name", ["customer_facts", "tiers", "tier_reports"])
+@pytest.mark.parametrize("name", ["customer_facts", "tiers", "tier_reports", "follow_ups"])
 def test_importing_a_dag_file_is_light(name: str) -> None:
     code = (
         "import sys, time, airflow.sdk, airflow.providers.standard.operators.hitl\n"

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from sql.errors import TieringError
-from transforms.lint import Finding, lint_text
+from transforms.lint import Finding, in_order, lint_text
 from transforms.policy import Policy
 
 
@@ -39,7 +39,7 @@ def policy_files(paths: Sequence[Path]) -> list[Path]:
 
 def lint_file(path: Path, source: Path | None) -> tuple[Policy | None, list[Finding]]:
     """Prove one policy file; with `source`, also that it provides what the policy measures."""
-    from sql.measure import columns_for, read_library
+    from sql.measure import read_library
     from sql.provides import find_lacking
 
     try:
@@ -51,25 +51,37 @@ def lint_file(path: Path, source: Path | None) -> tuple[Policy | None, list[Find
         return None, findings
     if policy.id != path.stem:
         message = f"the id {policy.id} is not the name of the file; rename one of them"
-        findings.append(Finding(policy.id, "error", "name", "id", 1, message))
-    try:
-        columns_for([policy])
-    except TieringError as error:
-        name = str(error).partition("indicator ")[2].partition(":")[0]
-        message = str(error).partition(": ")[2]
-        findings.append(Finding(policy.id, "error", "measure", f"indicators.{name}", _line(policy, name), message))
-    else:
-        if source is not None:
-            for name, message in find_lacking(policy, source):
-                line = _line(policy, name)
-                findings.append(Finding(policy.id, "error", "source", f"indicators.{name}", line, message))
-    return policy, findings
+        findings.append(Finding(policy.id, "error", "name", "id", _line(policy, "id"), message))
+    faults = _faults_of_measures(policy)
+    known = {finding.place for finding in findings if finding.rule == "unit"}
+    lacking = find_lacking(policy, source) if source is not None and not faults else []
+    for rule, places in (("measure", faults), ("source", lacking)):
+        for name, message in places:
+            if f"indicators.{name}" not in known:
+                line = _line(policy, "indicators", name)
+                findings.append(Finding(policy.id, "error", rule, f"indicators.{name}", line, message))
+    return policy, in_order(findings)
 
 
-def _line(policy: Policy, indicator: str) -> int:
+def _faults_of_measures(policy: Policy) -> list[tuple[str, str]]:
+    """Return (indicator, what is wrong) for every indicator that the library cannot measure."""
+    from sql.measure import columns_for
+
+    faults = {}
+    alone = [{name: each} for name, each in policy.indicators.items() if not each.is_statistic]
+    for indicators in [*alone, dict(policy.indicators)]:  # the first one that is refused hides the others
+        try:
+            columns_for([policy.model_copy(update={"indicators": indicators})])
+        except TieringError as error:
+            place, _, message = str(error).partition(": ")
+            faults.setdefault(place.rpartition(" ")[2], message)
+    return list(faults.items())
+
+
+def _line(policy: Policy, *path: str) -> int:
     from transforms.policy_text import PolicyText
 
-    return PolicyText(policy.text, policy.id).line_of(("indicators", indicator))
+    return PolicyText(policy.text, policy.id).line_of(path)
 
 
 def count_accounts(policy: Policy, policies: dict[str, Policy], as_of: str | None) -> tuple[date, list[Any]]:
@@ -99,19 +111,24 @@ def run_lint(
 ) -> int:
     """Prove every policy that `paths` name and print what was found; return 0, or 1 when something is an error."""
     proved = [(path, *lint_file(path, source)) for path in policy_files(paths)]
-    counts: dict[str, tuple[date, list[Any]]] = {}
+    counts: dict[Path, tuple[date, list[Any]]] = {}
     if with_data:
-        policies = {policy.id: policy for _, policy, _ in proved if policy is not None}
+        sound = {path: policy for path, policy, findings in proved if policy is not None and _can_be_measured(findings)}
+        policies = {policy.id: policy for policy in sound.values()}
         for path, policy, findings in proved:
-            if policy is not None and not any(finding.rule == "measure" for finding in findings):
-                counts[path.name] = count_accounts(policy, policies, as_of)
-                findings += _findings_of_data(policy, *counts[path.name])
+            if policy is not None and path in sound:
+                counts[path] = count_accounts(policy, policies, as_of)
+                findings += _findings_of_data(policy, *counts[path])
     errors = sum(finding.severity == "error" for *_, findings in proved for finding in findings)
     if as_json:
         _print_json(proved, counts, errors)
     else:
         _print_plain(console, proved, counts, errors)
     return 1 if errors else 0
+
+
+def _can_be_measured(findings: list[Finding]) -> bool:
+    return not any(finding.rule in ("measure", "unit", "kind") for finding in findings)
 
 
 def _findings_of_data(policy: Policy, day: date, counts: list[Any]) -> list[Finding]:
@@ -122,25 +139,27 @@ def _findings_of_data(policy: Policy, day: date, counts: list[Any]) -> list[Find
     if population < SMALL:
         message = f"{population} accounts pass the gates on {day}; below {SMALL} grading is not worth while (S11)"
         found.append(Finding(policy.id, "warning", "population", "", 1, message))
-    gap = next(count.accounts for count in counts if count.kind == "gap")
-    if gap:
-        found.append(Finding(policy.id, "error", "gap", "decide", 1, f"{gap} accounts fall in a gap on {day}"))
+    for count in counts:
+        if count.kind in ("gap", "outside", "undefined") and count.accounts:
+            line = _line(policy, *count.place.split("."))
+            message = f"{count.words} on {day}: {count.accounts} accounts"
+            found.append(Finding(policy.id, "error", count.kind, count.place, line, message))
     return found
 
 
-def _print_json(proved: list[Any], counts: dict[str, tuple[date, list[Any]]], errors: int) -> None:
+def _print_json(proved: list[Any], counts: dict[Path, tuple[date, list[Any]]], errors: int) -> None:
     policies = []
     for path, _, findings in proved:
         entry: dict[str, Any] = {"file": path.name, "findings": [finding.plain() for finding in findings]}
-        if path.name in counts:
-            day, lines = counts[path.name]
+        if path in counts:
+            day, lines = counts[path]
             entry |= {"as_of": day.isoformat(), "counts": [asdict(line) for line in lines]}
         policies.append(entry)
     json.dump({"errors": errors, "policies": policies}, sys.stdout, ensure_ascii=False, indent=2)
     sys.stdout.write("\n")
 
 
-def _print_plain(console: Console, proved: list[Any], counts: dict[str, tuple[date, list[Any]]], errors: int) -> None:
+def _print_plain(console: Console, proved: list[Any], counts: dict[Path, tuple[date, list[Any]]], errors: int) -> None:
     colours = {"error": "red", "warning": "yellow"}
     warnings = 0
     for path, policy, findings in proved:
@@ -155,8 +174,8 @@ def _print_plain(console: Console, proved: list[Any], counts: dict[str, tuple[da
                 f"[{colours[finding.severity]}]{finding.severity:8}[/] {escape(place)}  {text}  [dim]({finding.rule})[/]",
                 soft_wrap=True,
             )
-        if path.name in counts:
-            _print_counts(console, *counts[path.name])
+        if path in counts:
+            _print_counts(console, *counts[path])
     whole = f"{len(proved)} policies: {errors} errors, {warnings} warnings"
     console.print(f"[bold]{whole}[/]" if not errors else f"[bold red]{whole}[/]")
 

@@ -9,11 +9,14 @@ import functools
 import logging
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from sql.errors import TieringError
 from tiering.settings import Settings, read_settings
-from transforms.policy import Policy, read_policies
+from transforms.policy_header import Header, read_headers
+
+if TYPE_CHECKING:
+    from transforms.policy import Policy
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +33,14 @@ def settings() -> Settings:
 
 def policies() -> dict[str, Policy]:
     """Return the policies of this installation by id."""
+    from transforms.policy import read_policies
+
     return read_policies(settings().policies)
+
+
+def headers() -> list[Header]:
+    """Return what a scheduler must know of every policy of this installation."""
+    return read_headers(settings().policies)
 
 
 def one_line_errors(function: Callable[P, T]) -> Callable[P, T]:
@@ -71,7 +81,7 @@ def run_day(context: Any, zone: Any) -> date:
     return moment.astimezone(zone).date()  # type: ignore[no-any-return]
 
 
-def as_of_of(context: Any, policy: Policy) -> date:
+def as_of_of(context: Any, policy: Header) -> date:
     """Return the day the run of a policy looks at (see `tiering.jobs.choose_as_of`)."""
     return day_of(context, policy.as_of)
 

@@ -1,0 +1,61 @@
+"""The head of a policy: what a scheduler must know of it. Light, because DAG files read every policy again and again.
+
+The whole text is proved by `tiering lint` and read by the tasks; here a mistake elsewhere in it is not seen.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sql.errors import TieringError
+from transforms.calendar import CALENDARS
+
+KEYS = ("id", "title", "ref", "schedule", "as_of")
+_HEAD = re.compile(rf"^(?:{'|'.join(KEYS)}):.*$", re.MULTILINE)
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True)
+class Header:
+    """Id, English title, reference, schedule (cron) and calendar of a policy."""
+
+    id: str
+    title: str
+    ref: str
+    schedule: str
+    as_of: str
+
+
+def read_headers(folder: Path) -> list[Header]:
+    """Return the heads of all policies in a folder, in the order of their names.
+
+    Raises TieringError naming the file whose head cannot be read.
+    """
+    files = sorted(folder.glob("*.yaml"))
+    if not files:
+        raise TieringError(f"TIERING_POLICIES: {folder.name}/ holds no .yaml file; add a policy")
+    return [_read(path, f"{folder.name}/{path.name}") for path in files]
+
+
+def _read(path: Path, name: str) -> Header:
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = yaml.load("\n".join(_HEAD.findall(text)), Loader=_LOADER)  # noqa: S506 - a safe loader
+        if not isinstance(data, dict) or any(data.get(key) is None for key in KEYS):  # a key spans several lines
+            data = yaml.load(text, Loader=_LOADER)  # noqa: S506 - a safe loader
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise TieringError(f"{name}: this is no YAML; run tiering lint, which names the line") from None
+    found = data if isinstance(data, dict) else {}
+    title = found.get("title")
+    head = {key: found.get(key) for key in KEYS if key != "title"}
+    head["title"] = title.get("en", found.get("id")) if isinstance(title, dict) else None
+    wrong = [key for key, value in head.items() if not isinstance(value, str)]
+    if wrong or head["as_of"] not in CALENDARS or head["id"] != path.stem:
+        place = wrong[0] if wrong else "as_of" if head["as_of"] not in CALENDARS else "id"
+        raise TieringError(f"{name}: {place} is missing or wrong; run tiering lint, which says how")
+    return Header(**head)  # type: ignore[arg-type]
