@@ -85,7 +85,7 @@ class Decided:
     """What a decision found.
 
     `decisions`: one row per account, columns `DECISION_COLUMNS`; one of computed_tier and reason is set.
-    `components`: one row per account and indicator, columns `COMPONENT_COLUMNS`. `tasks`: one row per graded
+    `components`: one row per account and indicator, columns `COMPONENT_COLUMNS`. `tasks`: one row per
     account and follow-up task that it is owed, columns `TASK_COLUMNS`.
     """
 
@@ -556,7 +556,7 @@ def _tasks(policy: Policy, customer_id: pa.Array, values: dict[str, pa.Array], f
     frame = _Lazy(values)
     owed: dict[str, list[pa.Array]] = {name: [] for name in TASK_COLUMNS}
     for name, task in policy.follow_up.tasks.items():
-        rows = found.is_graded.copy()
+        rows = found.is_graded.copy() if task.scope == "graded" else np.ones(len(found.gate), dtype=bool)
         if task.tiers is not None:
             rows &= np.isin(found.tier, [policy.tiers.index(tier) for tier in task.tiers])
         if task.when is not None:

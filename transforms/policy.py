@@ -269,6 +269,7 @@ class Task(Part):
     tiers: list[str] | None = None
     within_days: Annotated[int, Field(ge=0)]
     done_by: Literal["contact", "next_run"] = "next_run"
+    scope: Literal["graded", "everybody"] = "graded"
     title: Localized
 
     _parses = field_validator("when")(check_words)
@@ -277,6 +278,8 @@ class Task(Part):
     def _is_for_somebody(self) -> Task:
         if self.when is None and self.tiers is None:
             raise ValueError("a task says for whom it is: `tiers`, `when`, or both")
+        if self.scope == "everybody" and self.tiers is not None:
+            raise ValueError("only who is graded has a tier: a task for everybody has no `tiers`")
         return self
 
 
