@@ -67,7 +67,7 @@ def _faults_of_measures(policy: Policy) -> list[tuple[str, str]]:
     """Return (indicator, what is wrong) for every indicator that the library cannot measure."""
     from sql.measure import columns_for
 
-    faults = {}
+    faults: dict[str, str] = {}
     alone = [{name: each} for name, each in policy.indicators.items() if not each.is_statistic]
     for indicators in [*alone, dict(policy.indicators)]:  # the first one that is refused hides the others
         try:
@@ -168,12 +168,10 @@ def _print_plain(console: Console, proved: list[Any], counts: dict[Path, tuple[d
             console.print(f"[green]ok[/]       {escape(path.name)}  [dim]{shape}[/]")
         for finding in findings:
             warnings += finding.severity == "warning"
-            place = f"{path.name}:{finding.line}"
+            severity = f"[{colours[finding.severity]}]{finding.severity:8}[/]"
+            place = escape(f"{path.name}:{finding.line}")
             text = escape(f"{finding.place}: {finding.message}" if finding.place else finding.message)
-            console.print(
-                f"[{colours[finding.severity]}]{finding.severity:8}[/] {escape(place)}  {text}  [dim]({finding.rule})[/]",
-                soft_wrap=True,
-            )
+            console.print(f"{severity} {place}  {text}  [dim]({finding.rule})[/]", soft_wrap=True)
         if path in counts:
             _print_counts(console, *counts[path])
     whole = f"{len(proved)} policies: {errors} errors, {warnings} warnings"

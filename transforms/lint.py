@@ -7,21 +7,37 @@ reads; it is a warning when the policy decides, but perhaps not what its author 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from decimal import Decimal
-from itertools import product
+from decimal import ROUND_HALF_UP, Context, Decimal
+from itertools import groupby, pairwise, product
+from math import gcd, prod
 from typing import Any, Literal
 
 import numpy as np
 
 from sql.errors import TieringError
-from transforms.conditions import Condition, spell_number
+from transforms.conditions import spell_number
 from transforms.decide import find
 from transforms.policy import Policy, parse_policy
 from transforms.policy_text import PolicyText
-from transforms.probes import OTHER_TEXT, Domain, Grid, Known, Probes, make_grid, measure_name
-from transforms.shapes import Composite, Line, PointsLine, TierLine, lines_holding
+from transforms.probes import (
+    FINEST,
+    OTHER_TEXT,
+    Domain,
+    Grid,
+    Known,
+    Probes,
+    conditions_of,
+    make_grid,
+    measure_name,
+    mixed_comparison,
+    scales_of,
+)
+from transforms.shapes import Composite, Line, PointsLine, Scorecard, TierLine, find_line, lines_holding
+
+MAXIMUM_SCORES = 10_000
+"""More different scores (or codes) than these are not counted one by one."""
 
 Severity = Literal["error", "warning"]
 
@@ -51,8 +67,8 @@ def lint_text(text: str, name: str, library: Mapping[str, Known]) -> tuple[Polic
     try:
         policy = parse_policy(text, name)
     except TieringError as error:
-        match = re.match(r"(?P<file>.*?):(?P<line>\d+): (?P<message>.*)", str(error))
-        line, message = (int(match["line"]), match["message"]) if match else (1, str(error))
+        match = re.match(r"(?:(?P<line>\d+):)? ?(?P<message>.*)", str(error).removeprefix(f"{name}:"))
+        line, message = (int(match["line"] or 1), match["message"]) if match else (1, str(error))
         stem = re.sub(r"\.yaml$", "", name.rpartition("/")[2])
         return None, [Finding(stem, "error", "language", "", line, message)]
     return policy, lint_policy(policy, library)
@@ -61,6 +77,13 @@ def lint_text(text: str, name: str, library: Mapping[str, Known]) -> tuple[Polic
 def lint_policy(policy: Policy, library: Mapping[str, Known]) -> list[Finding]:
     """Return every finding on a policy; `library` holds the measures there are, by name (with its basis)."""
     return _Linter(policy, library).findings()
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings, each once, errors first, in the order of the text."""
+    return sorted(
+        dict.fromkeys(findings), key=lambda finding: (finding.severity != "error", finding.line, finding.place)
+    )
 
 
 def show(value: Any) -> str:
@@ -80,10 +103,11 @@ def show_point(point: Mapping[str, Any]) -> str:
 
 
 class _Linter:
+    probes: Probes
+
     def __init__(self, policy: Policy, library: Mapping[str, Known]) -> None:
         self.policy = policy
         self.library = library
-        self.probes = Probes(policy, library)
         self.text = PolicyText(policy.text, policy.id) if policy.text else None
         self.found: list[Finding] = []
 
@@ -91,42 +115,96 @@ class _Linter:
         path = tuple(int(part) if part.isdecimal() else part for part in place.split(".")) if place else ()
         line = 1
         if self.text is not None:
+            if path[:2] == ("decide", "rules") and (*path[:2], "of") in self.text.lines:
+                path = (*path[:2], "of", *path[2:])
             line = max(self.text.line_of(path), self.text.line_of(tuple(str(part) for part in path)))
-        finding = Finding(self.policy.id, severity, rule, place, line, message, point)
-        if finding not in self.found:
-            self.found.append(finding)
+        self.found.append(Finding(self.policy.id, severity, rule, place, line, message, point))
 
     def findings(self) -> list[Finding]:
-        self._check_names()
+        self._check_kinds()
+        if not self.found:  # what mixes kinds cannot be decided anywhere
+            self.probes = Probes(self.policy, self.library)
+            self._check_names()
+            self._check_undefined()
+            self._check_gates()
+            self._check_shape()
         self._check_measures()
-        self._check_undefined()
         self._check_languages()
-        self._check_shape()
         self._check_credit()
-        return sorted(self.found, key=lambda finding: (finding.severity != "error", finding.line, finding.place))
+        return in_order(self.found)
 
     # What the policy declares
+
+    def _check_kinds(self) -> None:
+        """Find numbers that are held against texts or flags."""
+        kinds = {name: indicator.value_type for name, indicator in self.policy.indicators.items()}
+        for place, condition in conditions_of(self.policy).items():
+            mixed = mixed_comparison(self.policy, condition)
+            if mixed is not None:
+                message = f"{mixed} mixes kinds: compare number with number, text with text, flag with flag"
+                self.add("error", "kind", place, message)
+        for place, name, lines in scales_of(self.policy):
+            for index, line in enumerate(lines):
+                held = {_kind(value) for value in line.names} if line.names else {"number"}
+                if not line.is_rest and held != {kinds[name]}:
+                    message = f"{name} is a {kinds[name]}, and {line.words} holds a {' or a '.join(sorted(held))}"
+                    self.add("error", "kind", f"{place}.{index}", message)
+        for place, name in self._numbers():
+            if kinds[name] == "text":
+                self.add("error", "kind", place, f"{name} is a text; a number is needed here")
+        for name, entry in self.policy.missing.items():
+            if entry.as_ is not None and _kind(entry.as_) != kinds[name]:
+                message = f"{name} is a {kinds[name]} and cannot count as a {_kind(entry.as_)}"
+                self.add("error", "kind", f"missing.{name}", message)
+
+    def _numbers(self) -> Iterator[tuple[str, str]]:
+        """Return every place at which the decision takes an indicator as a number: (place, indicator)."""
+        decide = self.policy.decide
+        if decide.ratio is not None:
+            yield "decide.ratio.of", decide.ratio.of
+        for name, points in decide.scorecard.points.items() if decide.scorecard is not None else ():
+            if points.as_is:
+                yield f"decide.scorecard.points.{name}", name
+        if decide.quadrant is not None:
+            yield "decide.quadrant.x", decide.quadrant.x.of
+            yield "decide.quadrant.y", decide.quadrant.y.of
+        for index, digit in enumerate(decide.composite.digits) if decide.composite is not None else ():
+            if digit.scale is None:
+                yield f"decide.composite.digits.{index}", digit.of
 
     def _check_names(self) -> None:
         for name in self.policy.indicators:
             if name not in self.policy.used:
                 self.add("error", "unused", f"indicators.{name}", f"{name} is declared and never used; remove it")
+        shown = self.policy.decide.lowest.auxiliary if self.policy.decide.lowest is not None else {}
         for name, entry in self.policy.missing.items():
-            if not self.probes.can_be_missing(name):
-                self.add("warning", "missing", f"missing.{name}", f"{name} is never undefined; remove the entry")
-            elif name not in self.policy.decide.indicators and entry.tier is None:
+            if not self.probes.graded_can_miss(name):
+                message = f"{name} is never undefined for who passes the gates; remove the entry"
+                self.add("warning", "missing", f"missing.{name}", message)
+            elif name not in (*self.policy.decide.indicators, *shown) and entry.tier is None:
                 self.add("warning", "missing", f"missing.{name}", f"{name} does not decide; remove the entry")
 
     def _check_measures(self) -> None:
         for name, indicator in self.policy.indicators.items():
             known = self.library.get(measure_name(indicator)) if indicator.measure is not None else None
-            if known is not None and indicator.unit not in (None, known.unit) and known.unit in ("text", "flag"):
+            if known is not None and known.unit in ("text", "flag") and indicator.unit != known.unit:
                 message = f"the measure is a {known.unit}; say unit: {known.unit}"
                 self.add("error", "unit", f"indicators.{name}", message)
-            if known is not None and known.unit in ("text", "flag") and indicator.unit is None:
-                self.add(
-                    "error", "unit", f"indicators.{name}", f"the measure is a {known.unit}; say unit: {known.unit}"
-                )
+
+    def _check_gates(self) -> None:
+        """Find gates that let nobody pass."""
+        for place, gate in enumerate(self.probes.gates):
+            axes = {
+                name: self.probes.classes(name) for other in self.probes.gates[: place + 1] for name in other.indicators
+            }
+            grid = make_grid(self.policy, axes, self.probes.gates[: place + 1])
+            passes = np.ones(grid.rows, dtype=bool)
+            for other in self.probes.gates[: place + 1]:
+                passes &= grid.holds(other)
+            if not passes.any():
+                name = list(self.policy.gate)[place]
+                self.add("error", "unreachable", f"gate.{name}", f"nobody can pass the gate {name}: {gate.text}")
+                return
 
     def _check_undefined(self) -> None:
         asked = self.policy.decide.rules.asked_missing if self.policy.decide.rules else set()
@@ -165,79 +243,65 @@ class _Linter:
 
     # Scales
 
-    def check_scale(self, place: str, lines: Sequence[Line], subject: str, domain: Domain) -> None:
-        """Find gaps, overlaps and lines that hold nothing, of a scale on values of `domain`."""
-        stated = [line for line in lines if not line.is_rest]
-        names = [name for line in stated for name in line.names]
-        bounds = {bound for line in stated for bound in (line.stated.low, line.stated.high) if bound is not None}
-        points = domain.points(bounds, names)
-        held = [lines_holding(list(lines), point) for point in points]
-        gaps = [not found for found in held]
+    def check_scale(
+        self, place: str, lines: Sequence[Line], subject: str, points: Sequence[Any], stand_in: Any = None
+    ) -> list[Any]:
+        """Find gaps, overlaps and lines that hold nothing, of a scale on the values `points`, lowest first.
+
+        `stand_in` is held by the scale too, and stands in no order. Returns the line of every point, gaps left out.
+        """
+        every = [*points, *([] if stand_in is None or stand_in in points else [stand_in])]
+        held = [lines_holding(list(lines), point) for point in every]
         if not lines[-1].is_rest:
-            for first, last in _runs(points, gaps):
-                span = show(first) if first == last else f"{show(first)} to {show(last)}"
-                message = f"no line holds {subject} = {span}; add a line, or let the last one take what is left"
-                self.add("error", "gap", place, message, f"{subject} = {show(first)}")
-        for point, found in zip(points, held, strict=True):
-            if len(found) > 1:
-                results = " and ".join(str(line.result) for line in found)
-                numbers = " and ".join(str(list(lines).index(line) + 1) for line in found)
-                message = (
-                    f"lines {numbers} ({results}) both hold {subject} = {show(point)}; let them exclude one another"
-                )
-                self.add("error", "overlap", place, message, f"{subject} = {show(point)}")
-                break
-        reached = [found[0] for found in held if found]
+            for first, last in _runs(every, [not found for found in held]):
+                where, nearest = _where(subject, every, first, last), last if first == every[0] else first
+                message = f"no line holds {where}; add a line, or let the last take what is left"
+                self.add("error", "gap", place, message, f"{subject} = {show(nearest)}")
+        self._check_overlaps(place, lines, subject, every, held)
+        reached = [find_line(list(lines), point) for point in every]
         for index, line in enumerate(lines):
+            if any(other is line for other in reached):
+                continue
+            message = f"line {index + 1} ({line.result}, {line.words}) can never be reached"
             if line.is_rest:
-                if not any(gaps):
-                    message = f"the last line ({line.result}) can never be reached: the lines before it hold everything"
-                    self.add("error", "unreachable", f"{place}.{index}", message)
-            elif line not in reached:
-                message = f"line {index + 1} ({line.result}, {line.words}) can never be reached"
-                self.add("error", "unreachable", f"{place}.{index}", message)
+                message = f"the last line ({line.result}) can never be reached: the lines before it hold everything"
+            self.add("error", "unreachable", f"{place}.{index}", message)
+        return [line for line in reached[: len(points)] if line is not None]
+
+    def _check_overlaps(
+        self, place: str, lines: Sequence[Line], subject: str, points: Sequence[Any], held: Sequence[list[Any]]
+    ) -> None:
+        for one, line in enumerate(lines):
+            for other, following in enumerate(lines[one + 1 :], one + 1):
+                both = [any(e is line for e in found) and any(e is following for e in found) for found in held]
+                for first, last in _runs(points, both):
+                    message = (
+                        f"lines {one + 1} and {other + 1} ({line.result} and {following.result}) both hold "
+                        f"{_where(subject, points, first, last)}; let them exclude one another"
+                    )
+                    self.add("error", "overlap", place, message, f"{subject} = {show(first)}")
 
     def check_tier_order(self, place: str, lines: Sequence[TierLine], better: str | None) -> None:
-        """Find bounds that do not stand in the order of the tiers."""
-        ordered = self._along(lines, [self.policy.rank_of(line.tier) for line in lines])
-        if ordered is None:
-            return
-        rises = all(low <= high for low, high in zip(ordered, ordered[1:], strict=False))
-        falls = all(low >= high for low, high in zip(ordered, ordered[1:], strict=False))
+        """Find tiers that do not stand in their order; `lines` from the lowest value up."""
+        ranks = _steps(self.policy.rank_of(line.tier) for line in lines)
+        falls, rises = _is_rising([-rank for rank in ranks]), _is_rising(ranks)
         if (better == "high" and not falls) or (better == "low" and not rises) or not (rises or falls):
-            tiers = ", ".join(self.policy.tiers[rank - 1] for rank in ordered)
+            tiers = ", ".join(self.policy.tiers[rank - 1] for rank in ranks)
             message = f"the bounds are out of the order of the tiers: from the lowest value up they give {tiers}"
             self.add("error", "order", place, message)
 
-    def check_points_order(self, place: str, lines: Sequence[PointsLine], better: str | None) -> None:
-        """Find points that rise and then fall, or run against `better`."""
-        ordered = self._along(lines, [line.points for line in lines])
-        if ordered is None:
-            return
-        rises = all(low <= high for low, high in zip(ordered, ordered[1:], strict=False))
-        falls = all(low >= high for low, high in zip(ordered, ordered[1:], strict=False))
-        shown = ", ".join(spell_number(points) for points in ordered)
+    def check_rise(self, place: str, what: str, results: Iterable[Decimal], better: str | None) -> None:
+        """Find points or digits that rise and then fall, or run against `better`; from the lowest value up."""
+        steps = _steps(results)
+        rises, falls = _is_rising(steps), _is_rising([-step for step in steps])
+        shown = ", ".join(spell_number(step) for step in steps)
         if (better == "high" and not rises) or (better == "low" and not falls):
-            message = f"points run against better: {better}: from the lowest value up they are {shown}"
+            message = f"{what} run against better: {better}: from the lowest value up they are {shown}"
             self.add("error", "monotone", place, message)
         elif not (rises or falls):
-            message = f"points are not monotone: from the lowest value up they are {shown}"
-            self.add("warning" if better is None else "error", "monotone", place, message)
-
-    @staticmethod
-    def _along(lines: Sequence[Line], results: list[Any]) -> list[Any] | None:
-        """Return the results of lines from the lowest value up; None for a scale by names."""
-        bounds = [line.stated for line in lines]
-        if any(line.names for line in lines):
-            return None
-        lowest = Decimal(-(10**30))
-        upper_only = all(bound.low is None for bound in bounds)
-        keys: list[Decimal] = []
-        for bound in bounds:
-            low = bound.low if bound.low is not None else lowest
-            high = bound.high if bound.high is not None else -lowest
-            keys.append(high if upper_only else low)
-        return [result for _, result in sorted(zip(keys, results, strict=True), key=lambda pair: pair[0])]
+            self.add(
+                "warning", "monotone", place, f"{what} are not monotone: from the lowest value up they are {shown}"
+            )
 
     # Shapes
 
@@ -258,170 +322,226 @@ class _Linter:
             "composite": self._check_composite,
         }[name]()
 
-    def _own_scale(self, place: str, lines: Sequence[Any], indicator: str) -> None:
-        self.check_scale(place, lines, indicator, self.probes.domains[indicator])
+    def _own_scale(self, place: str, lines: Sequence[Any], indicator: str) -> list[Any]:
+        """Hold a scale against the values that somebody graded can have; return the lines they take, lowest first."""
+        points = self.probes.graded_values(indicator)
+        return self.check_scale(place, lines, indicator, points, self.probes.stand_in(indicator))
 
-    def _better(self, indicator: str) -> str | None:
-        return self.policy.indicators[indicator].better
+    def _is_number(self, indicator: str) -> bool:
+        return self.policy.indicators[indicator].value_type == "number"
+
+    def _better(self, name: str) -> str | None:
+        """Return the better end of an indicator: of a statistic its own best end, whatever it is taken of."""
+        indicator = self.policy.indicators[name]
+        if indicator.quantile is not None:
+            return "high"
+        if indicator.rank is not None or indicator.percent_rank is not None or indicator.cumulative_share is not None:
+            return "low"
+        return indicator.better
 
     def _check_bands(self) -> None:
         shape = self.policy.decide.shape
         place = f"decide.{self.policy.decide.shapes[0]}.tiers"
-        self._own_scale(place, shape.tiers, shape.of)
-        if self.policy.publishes == "tier":
-            self.check_tier_order(place, shape.tiers, self._better(shape.of))
+        taken = self._own_scale(place, shape.tiers, shape.of)
+        if self.policy.publishes == "tier" and self._is_number(shape.of):
+            self.check_tier_order(place, taken, self._better(shape.of))
 
     def _check_ratio(self) -> None:
         shape = self.policy.decide.shape
-        own = self.probes.domains[shape.of]
-        above = Domain(own.kind, own.step, shape.red_line, own.high)
-        self.check_scale("decide.ratio.tiers", shape.tiers, shape.of, above)
-        self.check_tier_order("decide.ratio.tiers", shape.tiers, "high")
+        values, stand_in = self.probes.graded_values(shape.of), self.probes.stand_in(shape.of)
+        above = [value for value in values if value >= shape.red_line]
+        stand_in_above = stand_in if stand_in is not None and stand_in >= shape.red_line else None
+        taken = self.check_scale("decide.ratio.tiers", shape.tiers, shape.of, above, stand_in_above)
+        self.check_tier_order("decide.ratio.tiers", taken, "high")
+        if len(above) == len(values) and (stand_in is None or stand_in >= shape.red_line):
+            message = f"nobody can be below the red line: {shape.of} is never less than {show(min(values))}"
+            self.add("error", "unreachable", "decide.ratio.below", message)
         if self.policy.rank_of(shape.below) < max(self.policy.rank_of(line.tier) for line in shape.tiers):
-            self.add("error", "order", "decide.ratio.below", f"below the red line stands {shape.below}, above it worse")
+            message = f"below the red line stands {shape.below}, and above it a worse tier"
+            self.add("error", "order", "decide.ratio.below", message)
 
     def _check_scorecard(self) -> None:
-        shape = self.policy.decide.shape
+        shape: Scorecard = self.policy.decide.shape
         sums: set[Decimal] | None = {Decimal(0)}
         least: Decimal | None = Decimal(0)
         most: Decimal | None = Decimal(0)
+        steps: list[Decimal] = []
+        low: Decimal | None
+        high: Decimal | None
         for name, points in shape.points.items():
             place = f"decide.scorecard.points.{name}"
             if points.scale is not None:
-                self._own_scale(f"{place}.scale", points.scale, name)
-                self.check_points_order(f"{place}.scale", points.scale, self._better(name))
-                own = {line.points * points.weight for line in points.scale}
+                taken = self._own_scale(f"{place}.scale", points.scale, name)
+                if self._is_number(name):
+                    self.check_rise(f"{place}.scale", "points", (line.points for line in taken), self._better(name))
+                own = self._points_of(points.scale, name, taken, points.weight)
+                steps += own
                 sums = {total + each for total in sums for each in own} if sums is not None else None
-                sums = None if sums is not None and len(sums) > 100_000 else sums
+                sums = None if sums is not None and len(sums) > MAXIMUM_SCORES else sums
                 low, high = min(own), max(own)
             else:
                 sums = None
-                domain = self.probes.domains[name]
-                if domain.low is None or domain.high is None:
-                    message = f"{name} is taken as points; say its minimum and maximum, so that the score has a range"
-                    self.add("error", "range", place, message)
-                if self._better(name) == "low":
-                    message = f"points run against better: low: {name} itself is the points"
-                    self.add("error", "monotone", place, message)
-                low, high = (None if edge is None else edge * points.weight for edge in (domain.low, domain.high))
+                low, high, step = self._range_of(place, name, points.weight)
+                steps += [step, *(edge for edge in (low, high) if edge is not None)]
             least = None if least is None or low is None else least + low
             most = None if most is None or high is None else most + high
-        self._check_score("decide.scorecard.tiers", shape.tiers, least, most, sums)
+        if shape.round is not None:
+            least = _round(least, shape.round) if least is not None else None
+            most = _round(most, shape.round) if most is not None else None
+            sums = {_round(each, shape.round) for each in sums} if sums is not None else None
+            steps = [Decimal(1).scaleb(-shape.round)]
+        domain = Domain("number", step=_common_step(steps), low=least, high=most)
+        self._check_score("decide.scorecard.tiers", shape.tiers, sorted(sums) if sums is not None else None, domain)
 
-    def _check_score(
-        self,
-        place: str,
-        lines: Sequence[TierLine],
-        least: Decimal | None,
-        most: Decimal | None,
-        sums: set[Decimal] | None,
-    ) -> None:
-        """Hold the tiers' bounds against the scores that can occur."""
-        tops = [line.stated.low for line in lines if line.tier == self.policy.tiers[0] and line.stated.low is not None]
-        if most is not None and tops and most < max(tops):
+    def _points_of(
+        self, lines: Sequence[PointsLine], name: str, taken: Sequence[PointsLine], weight: Decimal
+    ) -> set[Decimal]:
+        """Return the points that a scale can give, weighted; all of its points where it gives none."""
+        stand_in = self.probes.stand_in(name)
+        by_stand_in = find_line(list(lines), stand_in) if stand_in is not None else None
+        given = [*taken, *([by_stand_in] if by_stand_in is not None else [])]
+        return {line.points * weight for line in given or lines}
+
+    def _range_of(self, place: str, name: str, weight: Decimal) -> tuple[Decimal | None, Decimal | None, Decimal]:
+        """Return least, most and smallest difference of the points that an indicator itself is."""
+        domain = self.probes.domains[name]
+        if domain.kind == "flag":
+            return Decimal(0), weight, weight
+        if domain.low is None or domain.high is None:
+            message = f"{name} is taken as points; say its minimum and maximum, so that the score has a range"
+            self.add("error", "range", place, message)
+        if self._better(name) == "low":
+            message = f"points run against better: low: {name} itself is the points"
+            self.add("error", "monotone", place, message)
+        stand_in = self.probes.stand_in(name)
+        among = [] if stand_in is None else [stand_in]
+        low = None if domain.low is None else min([domain.low, *among]) * weight
+        high = None if domain.high is None else max([domain.high, *among]) * weight
+        return low, high, domain.step * weight
+
+    def _check_score(self, place: str, lines: Sequence[TierLine], scores: list[Decimal] | None, domain: Domain) -> None:
+        """Hold the tiers' bounds against the scores that can occur: just `scores`, or what `domain` holds."""
+        best, most = self.policy.tiers[0], domain.high
+        tops = [line.stated.low for line in lines if line.tier == best and line.stated.low is not None]
+        if most is not None and tops and most < min(tops):
             message = (
                 f"the maximum reachable score is {spell_number(most)}, below the bound of tier "
-                f"{self.policy.tiers[0]} ({spell_number(max(tops))}): nobody can ever be in it"
+                f"{best} ({spell_number(min(tops))}): nobody can ever be in it"
             )
             self.add("error", "maximum", place, message, f"score = {spell_number(most)}")
-        self.check_tier_order(place, lines, "high")
-        if sums is None:
-            self.check_scale(place, lines, "score", Domain("number", low=least, high=most))
-            return
-        self._check_values(place, lines, "score", sorted(sums))
+        if scores is None:
+            bounds = {bound for line in lines for bound in (line.stated.low, line.stated.high) if bound is not None}
+            names = [name for line in lines for name in line.names]
+            taken = self.check_scale(place, lines, "score", domain.points(bounds, names))
+        else:
+            taken = self._check_scores(place, lines, scores)
+        self.check_tier_order(place, taken, "high")
 
-    def _check_values(self, place: str, lines: Sequence[TierLine], subject: str, values: list[Decimal]) -> None:
-        """Hold a scale against the only values there are."""
-        reached = set()
-        for value in values:
-            found = lines_holding(list(lines), value)
-            if not found and not lines[-1].is_rest:
-                message = f"no tier holds {subject} = {spell_number(value)}; add one, or let the last take what is left"
-                self.add("error", "gap", place, message, f"{subject} = {spell_number(value)}")
+    def _check_scores(self, place: str, lines: Sequence[TierLine], scores: list[Decimal]) -> list[TierLine]:
+        """Hold a scale against the only scores there are; return the lines they take, lowest first."""
+        held = [lines_holding(list(lines), score) for score in scores]
+        gaps = [score for score, found in zip(scores, held, strict=True) if not found]
+        if gaps and not lines[-1].is_rest:
+            message = f"no tier holds score = {_some(gaps)}; add one, or let the last take what is left"
+            self.add("error", "gap", place, message, f"score = {spell_number(gaps[0])}")
+        twice: dict[str, list[Decimal]] = {}
+        for score, found in zip(scores, held, strict=True):
             if len(found) > 1:
-                tiers = " and ".join(line.tier for line in found)
-                message = f"tiers {tiers} both hold {subject} = {spell_number(value)}; let them exclude one another"
-                self.add("error", "overlap", place, message, f"{subject} = {spell_number(value)}")
-            reached.add(lines.index(found[0]) if found else len(lines) - 1)
+                twice.setdefault(" and ".join(line.tier for line in found), []).append(score)
+        for tiers, among in twice.items():
+            message = f"tiers {tiers} both hold score = {_some(among)}; let them exclude one another"
+            self.add("error", "overlap", place, message, f"score = {spell_number(among[0])}")
+        taken = [found[0] if found else lines[-1] for found in held if found or lines[-1].is_rest]
         for index, line in enumerate(lines):
-            if index not in reached:
-                shown = line.words or "else"
-                message = f"tier {line.tier} ({shown}) can never be reached: no {subject} falls there"
+            if not any(other is line for other in taken):
+                message = f"tier {line.tier} ({line.words or 'else'}) can never be reached: no score falls there"
                 self.add("error", "unreachable", f"{place}.{index}", message)
-            never = self._never(line, values)
+            never = self._never(line, scores)
             if never:
-                message = (
-                    f"{subject} {never} of tier {line.tier} can never occur; the bound promises more than there is"
-                )
+                message = f"score {never} of tier {line.tier} can never occur; the bound promises more than there is"
                 self.add("warning", "never", f"{place}.{index}", message)
+        return taken
 
     @staticmethod
-    def _never(line: TierLine, values: list[Decimal]) -> str:
-        """Return the whole numbers that a line with two bounds holds and that no value takes."""
+    def _never(line: TierLine, scores: list[Decimal]) -> str:
+        """Return the whole numbers that a line with two bounds holds and that no score takes."""
         low, high = line.stated.low, line.stated.high
-        if low is None or high is None or high - low > 50 or any(value % 1 for value in values):
+        if low is None or high is None or high - low > 50 or any(score % 1 for score in scores):
             return ""
         whole = [Decimal(number) for number in range(int(low), int(high) + 1)]
-        return ", ".join(spell_number(n) for n in whole if n in line.stated and n not in values)
+        return ", ".join(spell_number(n) for n in whole if n in line.stated and n not in scores)
 
     def _check_matrix(self) -> None:
         shape = self.policy.decide.shape
         for side in ("rows", "columns"):
             axis = getattr(shape, side)
-            self._own_scale(f"decide.matrix.{side}.levels", axis.levels, axis.of)
+            taken = self._own_scale(f"decide.matrix.{side}.levels", axis.levels, axis.of)
+            if self._is_number(axis.of) and self._better(axis.of) is not None:
+                best_first = [Decimal(-axis.names.index(line.level)) for line in taken]
+                if not _is_rising(best_first if self._better(axis.of) == "high" else [-place for place in best_first]):
+                    message = f"levels stand best first, which runs against better: {self._better(axis.of)}"
+                    self.add("error", "order", f"decide.matrix.{side}.levels", message)
         if shape.tiers is not None:
             cells = sorted({cell for cells in shape.cells.values() for cell in cells})
-            self._check_values("decide.matrix.tiers", shape.tiers, "score", cells)
-            self.check_tier_order("decide.matrix.tiers", shape.tiers, "high")
+            taken = self._check_scores("decide.matrix.tiers", shape.tiers, cells)
+            self.check_tier_order("decide.matrix.tiers", taken, "high")
         if self.policy.publishes == "class":
             return
         ranks = [
             [self._cell_rank(shape.tier_at(row, column)) for column in shape.columns.names] for row in shape.rows.names
         ]
         for way, rows in (("along a row", ranks), ("down a column", list(zip(*ranks, strict=True)))):
-            if any(None not in (a, b) and a > b for row in rows for a, b in zip(row, row[1:], strict=False)):
+            if any(None not in (a, b) and a > b for row in rows for a, b in pairwise(row)):
                 message = f"tiers get better {way}, away from the best level; is that meant?"
                 self.add("warning", "monotone", "decide.matrix.cells", message)
 
     def _cell_rank(self, tier: str | None) -> int | None:
         return None if tier is None else self.policy.rank_of(tier)
 
+    def _check_positions(self, place: str, tiers: Sequence[str]) -> None:
+        """Find tiers that are given from the first position on in another order than their own."""
+        ranks = _steps(self.policy.rank_of(tier) for tier in tiers)
+        if not _is_rising(ranks):
+            message = f"out of the order of the tiers: from the first position on stand {', '.join(tiers)}"
+            self.add("error", "order", place, message)
+
     def _check_top_share(self) -> None:
         shape = self.policy.decide.shape
+        self._check_positions("decide.top_share.shares", [share.tier for share in shape.shares])
         for index, share in enumerate(shape.shares[:-1]):
-            smallest = next(
-                (
-                    count
-                    for count in range(1, 100_001)
-                    if shape.cuts(count)[index] > (shape.cuts(count)[index - 1] if index else 0)
-                ),
-                None,
-            )
-            if smallest is not None and smallest > 1:
-                message = f"with fewer than {smallest} graded accounts tier {share.tier} is empty"
+            smallest = next((count for count in range(1, 10_001) if _takes(shape.cuts(count), index)), None)
+            if smallest != 1:
+                least = 10_000 if smallest is None else smallest
+                message = f"with fewer than {least} graded accounts tier {share.tier} is empty"
                 self.add("warning", "small", f"decide.top_share.shares.{index}", message)
 
     def _check_top_n(self) -> None:
-        tiers = self.policy.decide.shape.tiers
-        for index, (part, following) in enumerate(zip(tiers, tiers[1:], strict=False)):
-            if following.first is not None and following.first <= part.first:
+        shape = self.policy.decide.shape
+        stated = sorted((part for part in shape.tiers if part.first is not None), key=lambda part: part.first)
+        rest = [part for part in shape.tiers if part.first is None]
+        self._check_positions("decide.top_n.tiers", [part.tier for part in [*stated, *rest]])
+        for part, following in pairwise(stated):
+            if following.first == part.first:
                 message = f"tier {following.tier} ends at {following.first}, where {part.tier} has taken everybody"
-                self.add("error", "unreachable", f"decide.top_n.tiers.{index + 1}", message)
-        if tiers[-1].first is not None:
-            message = f"no tier holds {self.policy.decide.shape.rank} = {tiers[-1].first + 1}"
-            self.add("error", "gap", "decide.top_n.tiers", message, f"rank = {tiers[-1].first + 1}")
+                index = next(i for i, other in enumerate(shape.tiers) if other is following)
+                self.add("error", "unreachable", f"decide.top_n.tiers.{index}", message)
+        if not rest:
+            beyond = stated[-1].first + 1
+            message = f"no tier holds {shape.rank} = {beyond}; let the last tier take what is left"
+            self.add("error", "gap", "decide.top_n.tiers", message, f"{shape.rank} = {beyond}")
 
     def _check_lowest(self) -> None:
         shape = self.policy.decide.shape
+        best: dict[str, int] = {}
         for name, lines in {**shape.of, **shape.auxiliary}.items():
             side = "of" if name in shape.of else "auxiliary"
-            self._own_scale(f"decide.lowest.{side}.{name}", lines, name)
-            self.check_tier_order(f"decide.lowest.{side}.{name}", lines, self._better(name))
-        best = {name: min(self.policy.rank_of(line.tier) for line in lines) for name, lines in shape.of.items()}
+            taken = self._own_scale(f"decide.lowest.{side}.{name}", lines, name)
+            if self._is_number(name):
+                self.check_tier_order(f"decide.lowest.{side}.{name}", taken, self._better(name))
+            if name in shape.of:
+                best[name] = min(self.policy.rank_of(line.tier) for line in taken or lines)
         for tier in shape.tiers_given:
-            rank = self.policy.rank_of(tier)
-            gives = any(line.tier == tier for lines in shape.of.values() for line in lines)
-            if not gives or any(other > rank for other in best.values()):
+            if any(other > self.policy.rank_of(tier) for other in best.values()):
                 worst = max(best, key=lambda name: best[name])
                 ceiling = self.policy.tiers[best[worst] - 1]
                 message = f"tier {tier} can never be reached: {worst} is never better than {ceiling}"
@@ -431,69 +551,84 @@ class _Linter:
         shape: Composite = self.policy.decide.shape
         digits: list[list[int]] = []
         for index, digit in enumerate(shape.digits):
+            place = f"decide.composite.digits.{index}"
             if digit.scale is not None:
-                self._own_scale(f"decide.composite.digits.{index}.scale", digit.scale, digit.of)
-                digits.append(sorted({line.digit for line in digit.scale}))
-            else:
-                domain = self.probes.domains[digit.of]
-                low, high = int(domain.low or 0), int(domain.high if domain.high is not None else 9)
-                digits.append(list(range(low, min(high, 9) + 1)))
-                if high > 9:
-                    message = f"{digit.of} goes up to {high}; a digit is 0 to 9"
-                    self.add("error", "range", f"decide.composite.digits.{index}", message)
-        codes = ["".join(map(str, code)) for code in product(*digits)]
+                taken = self._own_scale(f"{place}.scale", digit.scale, digit.of)
+                if self._is_number(digit.of):
+                    given = (Decimal(line.digit) for line in taken)
+                    self.check_rise(f"{place}.scale", "digits", given, self._better(digit.of))
+                digits.append(sorted({line.digit for line in taken or digit.scale}))
+                continue
+            domain = self.probes.domains[digit.of]
+            low, high = (Decimal(0), Decimal(1)) if domain.kind == "flag" else (domain.low, domain.high)
+            if low is None or high is None or low < 0 or high > 9:
+                ends = [show(edge) if edge is not None else "anywhere" for edge in (low, high)]
+                message = f"{digit.of} goes from {ends[0]} to {ends[1]}; a digit is 0 to 9: say minimum and maximum"
+                self.add("error", "range", place, message)
+            first, last = max(0, int(low or 0)), min(9, int(high if high is not None else 9))
+            digits.append(list(range(first, last + 1)) or [first])
         if shape.tiers is not None:
-            sums = sorted({Decimal(sum(map(int, code))) for code in codes})
-            self._check_score("decide.composite.tiers", shape.tiers, sums[0], sums[-1], set(sums))
+            sums = {0}
+            for own in digits:
+                sums = {total + each for total in sums for each in own}
+            scores = sorted(Decimal(total) for total in sums)
+            domain = Domain("number", Decimal(1), scores[0], scores[-1])
+            self._check_score("decide.composite.tiers", shape.tiers, scores, domain)
+        elif prod(map(len, digits)) > MAXIMUM_SCORES:
+            message = f"more than {MAXIMUM_SCORES} codes: the segments are not held against them"
+            self.add("warning", "sample", "decide.composite.segments", message)
         else:
-            self._check_segments(shape, codes)
+            self._check_segments(shape, ["".join(map(str, code)) for code in product(*digits)])
 
     def _check_segments(self, shape: Composite, codes: list[str]) -> None:
         segments = shape.segments or []
-        stated = [segment for segment in segments if not segment.is_rest]
-        held = {code: [s for s in stated if s.holds(shape.indicators, code)] for code in codes}
-        empty = [s for s in stated if not any(found and found[0] is s for found in held.values())]
-        for segment in empty:
-            place = f"decide.composite.segments.{segments.index(segment)}"
-            message = f"segment {segment.tier} is always empty: segments before it hold all its codes"
-            if not any(segment in found for found in held.values()):
-                message = f"segment {segment.tier} is always empty: no such code can occur"
-            self.add("error", "unreachable", place, message)
+        place = "decide.composite.segments"
+        held = {
+            code: [i for i, s in enumerate(segments) if not s.is_rest and s.holds(shape.indicators, code)]
+            for code in codes
+        }
+        for index, segment in enumerate(segments):
+            if segment.is_rest:
+                continue
+            never = [code for code in segment.codes or [] if code not in held]
+            if not any(found and found[0] == index for found in held.values()):
+                message = f"segment {segment.tier} is always empty: segments before it hold all its codes"
+                if not any(index in found for found in held.values()):
+                    message = f"segment {segment.tier} is always empty: no such code can occur"
+                self.add("error", "unreachable", f"{place}.{index}", message)
+            elif never:
+                message = f"segment {segment.tier}: the code {', '.join(never)} can never occur"
+                self.add("warning", "never", f"{place}.{index}", message)
         twice = [code for code in codes if len(held[code]) > 1]
         if twice:
-            tiers = " and ".join(segment.tier for segment in held[twice[0]])
+            tiers = " and ".join(segments[index].tier for index in held[twice[0]])
             message = f"{len(twice)} of {len(codes)} codes are in more than one segment, such as {twice[0]}: {tiers}"
-            self.add("error", "overlap", "decide.composite.segments", message, f"code = {twice[0]}")
+            self.add("error", "overlap", place, message, f"code = {twice[0]}")
         left = [code for code in codes if not held[code]]
         rest = segments[-1] if segments and segments[-1].is_rest else None
         if left:
             which = f"{len(left)} of {len(codes)} codes are in no segment, such as {left[0]}"
-            place = "decide.composite.segments"
             if rest is None:
                 self.add("error", "gap", place, f"{which}; name a segment for them", f"code = {left[0]}")
             else:
                 message = f"{which}; they fall to {rest.tier}, is that meant?"
                 self.add("warning", "rest", place, message, f"code = {left[0]}")
         elif rest is not None:
-            place = f"decide.composite.segments.{len(segments) - 1}"
-            self.add("error", "unreachable", place, f"segment {rest.tier} is always empty: every code is in another")
+            message = f"segment {rest.tier} is always empty: every code is in another"
+            self.add("error", "unreachable", f"{place}.{len(segments) - 1}", message)
 
     # Rules and quadrants: on a grid of points
 
     def _check_rules(self) -> None:
         rules = self.policy.decide.shape
         grid, graded = self._check_grid()
+        truths = [np.ones(grid.rows, dtype=bool) if r.condition is None else grid.holds(r.condition) for r in rules.of]
         open_ = graded.copy()
-        truths = []
-        frame = {name: _series(column) for name, column in grid.columns.items()}
-        for rule in rules.of:
-            truths.append(np.ones(grid.rows, dtype=bool) if rule.condition is None else _holds(rule.condition, frame))
         for index, (rule, truth) in enumerate(zip(rules.of, truths, strict=True)):
-            first = open_ & truth
-            if not first.any():
+            if not (open_ & truth).any():
                 why = "the rules before it hold everybody" if (graded & truth).any() else "no point satisfies it"
                 message = f"rule {index + 1} ({rule.tier}) can never be reached: {why}"
-                self.add("error", "unreachable", f"decide.rules.{index}", message)
+                self._add_unreachable(grid, f"decide.rules.{index}", message)
             open_ &= ~truth
         if rules.exclusive:
             stated = [(index, truth) for index, truth in enumerate(truths) if rules.of[index].condition is not None]
@@ -506,42 +641,84 @@ class _Linter:
                         message = f"rules {pair} both hold at {point}; let them exclude one another"
                         self.add("error", "overlap", f"decide.rules.{other}", message, point)
 
+    def _add_unreachable(self, grid: Grid, place: str, message: str) -> None:
+        if grid.is_whole:
+            self.add("error", "unreachable", place, message)
+        else:
+            self.add("warning", "unreachable", place, f"{message}, among the points of the sample")
+
     def _check_grid(self) -> tuple[Grid, Any]:
         """Decide all representative points: find gaps, tiers that are never given, steps against `better`."""
         policy, probes = self.policy, self.probes
         names = list(dict.fromkeys([*policy.decide.indicators, *probes.gated, *policy.missing]))
-        axes = {name: probes.values(name, with_missing=True) for name in names}
-        grid = make_grid(policy, axes)
+        rules = policy.decide.rules.of if policy.decide.rules is not None else []
+        meant = [rule.condition for rule in rules if rule.condition is not None]
+        grid = make_grid(policy, {name: probes.classes(name) for name in names}, [*probes.gates, *meant])
         if not grid.is_whole:
-            message = f"more than {grid.rows} combinations of representative values: proved on a sample of them"
+            message = f"too many combinations of representative values: proved on a sample of {grid.rows} of them"
             self.add("warning", "sample", "decide", message)
         found = find(policy, grid.columns, grid.rows)
         open_ = found.is_graded.copy()
         for rows in [*found.undefined.values(), *found.outside.values()]:
             open_ &= ~rows
-        gaps = np.flatnonzero(found.gap)
-        if len(gaps):
-            point = show_point({name: grid.point(int(gaps[0]))[name] for name in policy.decide.indicators})
-            message = f"no rule holds at {point}; add one, or let the last take what is left"
-            self.add("error", "gap", "decide", message, point)
+        self._add_gaps(grid, found.gap)
         given = {policy.tiers[code] for code in np.unique(found.tier[open_]) if code >= 0}
-        by_missing = {entry.tier for entry in policy.missing.values()}
         for tier in policy.tiers:
-            if tier not in given | by_missing:
-                self.add("error", "unreachable", "tiers", f"tier {tier} can never be reached")
+            if tier not in given:
+                self._add_unreachable(grid, "tiers", f"tier {tier} can never be reached")
         if grid.is_whole and policy.publishes == "tier":
             self._check_steps(grid, np.where(open_ & ~found.gap, found.tier, -1))
         return grid, open_
 
+    def _add_gaps(self, grid: Grid, gap: Any) -> None:
+        """Name the points that no rule holds, as few boxes that hold them all; of a sample, the first point."""
+        policy = self.policy
+        left = gap.copy()
+        for _ in range(5):
+            rows = np.flatnonzero(left)
+            if not len(rows):
+                return
+            point = {
+                name: value for name, value in grid.point(int(rows[0])).items() if name in policy.decide.indicators
+            }
+            where = show_point(point)
+            if grid.is_whole:
+                box = _box_around(left.reshape([len(classes) for classes in grid.axes.values()]), int(rows[0]))
+                left.reshape([len(classes) for classes in grid.axes.values()])[box] = False
+                where = self._show_box(grid, box) or where
+            message = f"no rule holds where {where}; add one, or let the last take what is left"
+            self.add("error", "gap", "decide", message, show_point(point))
+            if not grid.is_whole:
+                return
+
+    def _show_box(self, grid: Grid, box: tuple[slice, ...]) -> str:
+        """Return a box of points in words; an indicator that does not matter is left out."""
+        parts = []
+        for (name, classes), part in zip(grid.axes.items(), box, strict=True):
+            known = [each for each in classes if each.value is not None]
+            inside = classes[part]
+            if len(inside) >= len(known) and inside[0].value is not None:
+                continue
+            if inside[0].value is None or not self._is_number(name):
+                parts.append(f"{name} = {' or '.join(show(each.value) for each in inside)}")
+            elif inside[0].low == inside[-1].high:
+                parts.append(f"{name} = {show(inside[0].low)}")
+            elif part.start == 0:
+                parts.append(f"{name} <= {show(inside[-1].high)}")
+            elif part.stop == len(known):
+                parts.append(f"{name} >= {show(inside[0].low)}")
+            else:
+                parts.append(f"{name} = {_span(inside[0].low, inside[-1].high)}")
+        return ", ".join(parts)
+
     def _check_steps(self, grid: Grid, tier: Any) -> None:
         """Find an indicator that is raised (or lowered) to its better end and makes the tier worse."""
-        shape = [len(values) for values in grid.axes.values()]
-        cube = tier.reshape(shape)
-        for axis, (name, values) in enumerate(grid.axes.items()):
-            better = self.policy.indicators[name].better
-            if better is None or self.policy.indicators[name].value_type != "number":
+        cube = tier.reshape([len(classes) for classes in grid.axes.values()])
+        for axis, (name, classes) in enumerate(grid.axes.items()):
+            better = self._better(name)
+            if better is None or not self._is_number(name):
                 continue
-            count = len(values) - (values[-1] is None)
+            count = len(classes) - (classes[-1].value is None)
             lines = np.moveaxis(cube, axis, 0)[:count]
             lines = lines if better == "high" else lines[::-1]
             worse = (lines[1:] > lines[:-1]) & (lines[:-1] >= 0)
@@ -550,13 +727,15 @@ class _Linter:
                 step = where[0] if better == "high" else count - 1 - where[0]
                 following = step + 1 if better == "high" else step - 1
                 others = [n for n in grid.axes if n != name]
-                rest = {n: grid.axes[n][place] for n, place in zip(others, where[1:], strict=True)}
+                rest = {n: grid.axes[n][place].value for n, place in zip(others, where[1:], strict=True)}
+                at = f" at {show_point(rest)}" if rest else ""
                 message = (
-                    f"{name} from {show(values[step])} to {show(values[following])} is better and lowers the tier from "
-                    f"{self.policy.tiers[lines[where]]} to {self.policy.tiers[lines[(where[0] + 1, *where[1:])]]} "
-                    f"at {show_point(rest)}"
+                    f"{name} from {show(classes[step].value)} to {show(classes[following].value)} is better and lowers "
+                    f"the tier from {self.policy.tiers[lines[where]]} to "
+                    f"{self.policy.tiers[lines[(where[0] + 1, *where[1:])]]}{at}"
                 )
-                self.add("error", "monotone", f"indicators.{name}", message, show_point({name: values[step], **rest}))
+                point = show_point({name: classes[step].value, **rest})
+                self.add("error", "monotone", f"indicators.{name}", message, point)
 
     def _check_credit(self) -> None:
         credit = self.policy.credit
@@ -585,13 +764,68 @@ def _runs(points: Sequence[Any], flags: Sequence[bool]) -> list[tuple[Any, Any]]
     return runs
 
 
-def _series(column: Any) -> Any:
-    import pandas as pd
+def _box_around(cells: Any, first: int) -> tuple[slice, ...]:
+    """Return a box that holds the cell at `first` and, axis by axis, as many of its neighbours as are all set.
 
-    return pd.Series(pd.arrays.ArrowExtensionArray(column))
+    The last place of an axis, where it stands for missing, is a neighbour like others: a box may hold it.
+    """
+    box = [slice(int(place), int(place) + 1) for place in np.unravel_index(first, cells.shape)]
+    for axis, size in enumerate(cells.shape):
+        while box[axis].stop < size:
+            wider = [*box[:axis], slice(box[axis].stop, box[axis].stop + 1), *box[axis + 1 :]]
+            if not cells[tuple(wider)].all():
+                break
+            box[axis] = slice(box[axis].start, box[axis].stop + 1)
+    return tuple(box)
 
 
-def _holds(condition: Condition, frame: Mapping[str, Any]) -> Any:
-    import pandas as pd
+def _kind(value: Any) -> str:
+    return "flag" if isinstance(value, bool) else "number" if isinstance(value, Decimal) else "text"
 
-    return condition.holds(pd.DataFrame({name: frame[name] for name in condition.indicators}))
+
+def _span(first: Any, last: Any) -> str:
+    return show(first) if first == last else f"{show(first)} to {show(last)}"
+
+
+def _where(subject: str, points: Sequence[Any], first: Any, last: Any) -> str:
+    """Return a run of neighbouring points in words; the outermost points stand for all that are further out."""
+    if first != last and isinstance(first, Decimal):
+        if first == points[0] and last == points[-1]:
+            return f"any {subject}"
+        if first == points[0]:
+            return f"{subject} <= {show(last)}"
+        if last == points[-1]:
+            return f"{subject} >= {show(first)}"
+    return f"{subject} = {_span(first, last)}"
+
+
+def _some(scores: Sequence[Decimal]) -> str:
+    """Return scores in words, of many the first five."""
+    shown = ", ".join(spell_number(score) for score in scores[:5])
+    return shown if len(scores) <= 5 else f"{shown} and {len(scores) - 5} more"
+
+
+def _steps(results: Iterable[Any]) -> list[Any]:
+    """Return results with neighbours that are equal taken together."""
+    return [result for result, _ in groupby(results)]
+
+
+def _is_rising(results: Sequence[Any]) -> bool:
+    return all(low <= high for low, high in pairwise(results))
+
+
+def _takes(cuts: Sequence[int], index: int) -> bool:
+    """Whether the tier at a place gets anybody."""
+    return cuts[index] > (cuts[index - 1] if index else 0)
+
+
+def _round(number: Decimal, digits: int) -> Decimal:
+    return number.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, Context(prec=60))
+
+
+def _common_step(numbers: Iterable[Decimal]) -> Decimal:
+    """Return the largest step of which all numbers are multiples, not below the finest."""
+    wholes = [number / FINEST for number in numbers if number]
+    if not wholes or any(whole % 1 for whole in wholes):
+        return FINEST
+    return gcd(*map(int, wholes)) * FINEST

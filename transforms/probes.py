@@ -9,26 +9,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
+import sqlglot
+from sqlglot import exp
 
 from transforms.columns import DECIMAL
 from transforms.conditions import Condition
-from transforms.decide import find
 from transforms.policy import Indicator, Policy
-from transforms.shapes import Line
 
 OTHER_TEXT = "…"
 """Stands for every text that the policy does not name."""
 
-MAXIMUM_POINTS = 300_000
+MAXIMUM_POINTS = 100_000
 """More combinations than these are sampled, with a fixed seed."""
 
-_SMALLEST = {"money": Decimal("0.0001"), "count": Decimal(1), "days": Decimal(1), "months": Decimal(1),
-             "rank": Decimal(1)}  # fmt: skip
-_FINEST = Decimal(1).scaleb(-18)
+_WHOLE = ("count", "days", "months", "rank")
+_BELOW_ZERO = ("days_to_close", "months_to_close", "dso_gross", "dso_net")
+"""Measures of days and months that can be negative: a day that has passed, a balance in the customer's favour."""
+
+FINEST = Decimal(1).scaleb(-18)
 _FURTHEST = Decimal(10) ** 19
 _EXACT = Context(prec=60)
 
@@ -44,13 +49,17 @@ class Known(Protocol):
     def undefined_when(self) -> str:
         """When it is undefined; `never` if it cannot be."""
 
+    @property
+    def digits(self) -> int:
+        """How many digits it has after the point."""
+
 
 @dataclass(frozen=True)
 class Domain:
     """The values an indicator can have: `step` is the smallest difference between two numbers."""
 
     kind: str
-    step: Decimal = _FINEST
+    step: Decimal = FINEST
     low: Decimal | None = None
     high: Decimal | None = None
     texts: tuple[str, ...] | None = None
@@ -68,7 +77,7 @@ class Domain:
             floor = _EXACT.multiply(_EXACT.divide_int(bound, self.step), self.step)
             near |= {_EXACT.add(floor, _EXACT.multiply(self.step, Decimal(times))) for times in (-1, 0, 1)}
             near |= {bound} if _EXACT.remainder(bound, self.step) == 0 else set()
-        for low, high in zip(ordered, ordered[1:], strict=False):
+        for low, high in pairwise(ordered):
             middle = _EXACT.divide_int(_EXACT.divide(_EXACT.add(low, high), Decimal(2)), self.step)
             near.add(_EXACT.multiply(middle, self.step))
         far = max([abs(bound) for bound in ordered] + [Decimal(1)]) * 2
@@ -91,13 +100,14 @@ def domain_of(policy: Policy, name: str, library: Mapping[str, Known]) -> Domain
     if indicator.rank is not None or indicator.count is not None:
         return Domain("number", Decimal(1), Decimal(1))
     if indicator.percent_rank is not None:
-        return Domain("number", _FINEST, Decimal(0), Decimal(1))
+        return Domain("number", FINEST, Decimal(0), Decimal(1))
+    known = library.get(measure_name(indicator)) if indicator.measure is not None else None
     unit = unit_of(indicator, library)
-    step = _SMALLEST.get(unit or "", _FINEST)
-    natural = Decimal(0) if unit in ("count", "days", "months") else None
-    return Domain(
-        "number", step, indicator.minimum if indicator.minimum is not None else natural, indicator.maximum
-    )  # fmt: skip
+    step = FINEST if known is None else Decimal(1).scaleb(-known.digits)
+    step = Decimal(1) if known is None and unit in _WHOLE else step
+    can_fall_below_zero = unit not in ("count", "days", "months") or measure_name(indicator) in _BELOW_ZERO
+    low = None if can_fall_below_zero else Decimal(0)
+    return Domain("number", step, indicator.minimum if indicator.minimum is not None else low, indicator.maximum)
 
 
 def unit_of(indicator: Indicator, library: Mapping[str, Known]) -> str | None:
@@ -111,19 +121,23 @@ def measure_name(indicator: Indicator) -> str:
     return f"{indicator.measure}_{indicator.basis}" if indicator.basis else str(indicator.measure)
 
 
+def conditions_of(policy: Policy) -> dict[str, Condition]:
+    """Return every condition of a policy by its place."""
+    rules = policy.decide.rules.of if policy.decide.rules is not None else []
+    own = {f"decide.rules.{place}": rule.condition for place, rule in enumerate(rules) if rule.condition is not None}
+    return {**policy.conditions, **own}
+
+
 def bounds_of(policy: Policy) -> tuple[dict[str, set[Decimal]], dict[str, list[Any]]]:
     """Return by indicator every number it is compared with, and every value that is named for it, anywhere."""
     bounds: dict[str, set[Decimal]] = {name: set() for name in policy.indicators}
     names: dict[str, list[Any]] = {name: [] for name in policy.indicators}
-    conditions = list(policy.conditions.values())
-    if policy.decide.rules is not None:
-        conditions += [rule.condition for rule in policy.decide.rules.of if rule.condition is not None]
-    for condition in conditions:
+    for condition in conditions_of(policy).values():
         for name, found in condition.bounds.items():
             bounds[name] |= found
         for name, texts in condition.texts.items():
             names[name] += texts
-    for name, lines in scales_of(policy):
+    for _, name, lines in scales_of(policy):
         for line in lines:
             bounds[name] |= {bound for bound in (line.stated.low, line.stated.high) if bound is not None}
             names[name] += line.names
@@ -140,58 +154,127 @@ def bounds_of(policy: Policy) -> tuple[dict[str, set[Decimal]], dict[str, list[A
     return bounds, {name: list(dict.fromkeys(found)) for name, found in names.items()}
 
 
-def scales_of(policy: Policy) -> list[tuple[str, list[Line]]]:
-    """Return every scale that stands on an indicator: (indicator, lines)."""
+def mixed_comparison(policy: Policy, condition: Condition) -> str | None:
+    """Return the comparison of a condition that mixes numbers, texts and flags; None where there is none."""
+    tree = sqlglot.parse_one(condition.sql(), read="duckdb")
+    for node in tree.find_all(exp.Predicate):
+        sides = [node.this, *node.args.get("expressions", []), *map(node.args.get, ("expression", "low", "high"))]
+        kinds = {_kind_of(policy, side.unnest()) for side in sides if side is not None}
+        if not isinstance(node, exp.Is) and len(kinds) > 1:
+            return node.sql(dialect="duckdb")
+    for column in tree.find_all(exp.Column):
+        if column.find_ancestor(exp.Predicate) is None and _kind_of(policy, column) != "flag":
+            return str(column.name)
+    return None
+
+
+def _kind_of(policy: Policy, node: exp.Expression) -> str:
+    if isinstance(node, exp.Column):
+        return policy.indicators[node.name].value_type
+    if isinstance(node, exp.Boolean):
+        return "flag"
+    return "text" if isinstance(node, exp.Literal) and node.is_string else "number"
+
+
+def scales_of(policy: Policy) -> list[tuple[str, str, list[Any]]]:
+    """Return every scale that stands on an indicator: (place, indicator, lines)."""
     decide = policy.decide
-    found: list[tuple[str, list[Any]]] = []
-    for bands in (decide.bands, decide.assessed, decide.ratio):
-        found += [(bands.of, bands.tiers)] if bands is not None else []
-    if decide.scorecard is not None:
-        found += [(name, points.scale) for name, points in decide.scorecard.points.items() if points.scale is not None]
+    found: list[tuple[str, str, list[Any]]] = []
+    for kind, bands in (("bands", decide.bands), ("assessed", decide.assessed), ("ratio", decide.ratio)):
+        found += [(f"decide.{kind}.tiers", bands.of, bands.tiers)] if bands is not None else []
+    for name, points in decide.scorecard.points.items() if decide.scorecard is not None else ():
+        place = f"decide.scorecard.points.{name}.scale"
+        found += [(place, name, points.scale)] if points.scale is not None else []
     if decide.matrix is not None:
-        found += [(axis.of, axis.levels) for axis in (decide.matrix.rows, decide.matrix.columns)]
+        found.append(("decide.matrix.rows.levels", decide.matrix.rows.of, decide.matrix.rows.levels))
+        found.append(("decide.matrix.columns.levels", decide.matrix.columns.of, decide.matrix.columns.levels))
     if decide.lowest is not None:
-        found += [*decide.lowest.of.items(), *decide.lowest.auxiliary.items()]
-    if decide.composite is not None:
-        found += [(digit.of, digit.scale) for digit in decide.composite.digits if digit.scale is not None]
+        found += [(f"decide.lowest.of.{name}", name, lines) for name, lines in decide.lowest.of.items()]
+        found += [(f"decide.lowest.auxiliary.{name}", name, lines) for name, lines in decide.lowest.auxiliary.items()]
+    for index, digit in enumerate(decide.composite.digits) if decide.composite is not None else ():
+        found += [(f"decide.composite.digits.{index}.scale", digit.of, digit.scale)] if digit.scale is not None else []
     return found
+
+
+@dataclass(frozen=True)
+class Class:
+    """Neighbouring values of an indicator that no condition tells apart; `value` stands for them all."""
+
+    value: Any
+    low: Any
+    high: Any
 
 
 @dataclass(frozen=True)
 class Grid:
     """Points over several indicators: every combination, or a sample of them. `columns`: one value per point."""
 
-    axes: dict[str, list[Any]]
-    places: dict[str, Any]
+    axes: dict[str, list[Class]]
+    places: dict[str, npt.NDArray[np.int64]]
     columns: dict[str, pa.Array]
     rows: int
     is_whole: bool
 
     def point(self, row: int) -> dict[str, Any]:
         """Return the values of one point."""
-        return {name: values[self.places[name][row]] for name, values in self.axes.items()}
+        return {name: classes[self.places[name][row]].value for name, classes in self.axes.items()}
+
+    def holds(self, condition: Condition) -> npt.NDArray[np.bool_]:
+        """Return where a condition is true."""
+        return _truth(condition, self.columns)
 
 
-def make_grid(policy: Policy, axes: dict[str, list[Any]]) -> Grid:
-    """Return the combinations of the values on `axes`; every other indicator of the policy is missing."""
-    sizes = [len(values) for values in axes.values()]
-    total = int(np.prod(sizes, dtype=object)) if sizes else 1
-    is_whole = total <= MAXIMUM_POINTS
+def _truth(condition: Condition, columns: Mapping[str, pa.Array]) -> npt.NDArray[np.bool_]:
+    frame = {name: pd.arrays.ArrowExtensionArray(columns[name]) for name in condition.indicators}
+    rows = len(next(iter(columns.values())))
+    return np.asarray(condition.holds(pd.DataFrame(frame, index=pd.RangeIndex(rows))), dtype=bool)
+
+
+def column_of(policy: Policy, name: str, values: Sequence[Any]) -> pa.Array:
+    """Return values of an indicator as an Arrow column."""
+    kind = {"number": DECIMAL, "flag": pa.bool_(), "text": pa.string()}[policy.indicators[name].value_type]
+    return pa.array(values, kind)
+
+
+def make_grid(policy: Policy, axes: dict[str, list[Class]], meant: Sequence[Condition] = ()) -> Grid:
+    """Return the combinations of the values on `axes`; every other indicator of the policy is missing.
+
+    Too many combinations are sampled: at random, and as many again where each condition in `meant` holds.
+    """
+    sizes = [len(classes) for classes in axes.values()]
+    is_whole = int(np.prod(sizes, dtype=object)) <= MAXIMUM_POINTS if sizes else True
     if is_whole:
-        flat = np.indices(sizes).reshape(len(sizes), -1) if sizes else np.zeros((0, 1), dtype=int)
+        flat = np.indices(sizes).reshape(len(sizes), -1) if sizes else np.zeros((0, 1), dtype=np.int64)
     else:
-        random = np.random.default_rng(20260101)
-        flat = np.array([random.integers(0, size, MAXIMUM_POINTS) for size in sizes])
+        flat = _sample(policy, axes, meant)
     rows = flat.shape[1]
     places = dict(zip(axes, flat, strict=True))
     columns = {}
-    for name, indicator in policy.indicators.items():
-        kind = {"number": DECIMAL, "flag": pa.bool_(), "text": pa.string()}[indicator.value_type]
+    for name in policy.indicators:
         if name in axes:
-            columns[name] = pa.array(axes[name], kind).take(pa.array(places[name]))
+            values = column_of(policy, name, [each.value for each in axes[name]])
+            columns[name] = values.take(pa.array(places[name]))
         else:
-            columns[name] = pa.nulls(rows, kind)
+            columns[name] = column_of(policy, name, [None]).take(pa.array(np.zeros(rows, dtype=np.int64)))
     return Grid(axes, places, columns, rows, is_whole)
+
+
+def _sample(policy: Policy, axes: dict[str, list[Class]], meant: Sequence[Condition]) -> npt.NDArray[np.int64]:
+    random = np.random.default_rng(20260101)
+    part = MAXIMUM_POINTS // (len(meant) + 1)
+    drawn = []
+    for condition in (None, *meant):
+        flat = {name: random.integers(0, len(classes), part) for name, classes in axes.items()}
+        if condition is not None:
+            own = {name: axes[name] for name in condition.indicators if name in axes}
+            if int(np.prod([len(classes) for classes in own.values()], dtype=object)) <= MAXIMUM_POINTS:
+                grid = make_grid(policy, own)
+                held = np.flatnonzero(grid.holds(condition))
+                if len(held):
+                    rows = random.choice(held, part)
+                    flat |= {name: grid.places[name][rows] for name in own}
+        drawn.append(np.array(list(flat.values())))
+    return np.concatenate(drawn, axis=1)
 
 
 class Probes:
@@ -200,16 +283,81 @@ class Probes:
     def __init__(self, policy: Policy, library: Mapping[str, Known]) -> None:
         self.policy = policy
         self.library = library
-        self.bounds, self.names = bounds_of(policy)
+        self.conditions = conditions_of(policy)
+        self.gates = [Condition(entry.when) for entry in policy.gate.values()]
+        self.gated = list(dict.fromkeys(name for gate in self.gates for name in gate.indicators))
         self.domains = {name: domain_of(policy, name, library) for name in policy.indicators}
-        self.gated = list(
-            dict.fromkeys(name for entry in policy.gate.values() for name in Condition(entry.when).indicators)
-        )
+        self.bounds, self.names = bounds_of(policy)
+        self._graded: dict[str, tuple[Grid, npt.NDArray[np.bool_]]] = {}
+        self._atoms, self._compared = _atoms_of(self.conditions.values())
+        self._share_bounds()
+        self._narrow_shares()
 
-    def values(self, name: str, *, with_missing: bool = False) -> list[Any]:
-        """Return the representative values of an indicator; `None` stands for missing, and comes last."""
-        found = self.domains[name].points(self.bounds[name], self.names[name])
-        return [*found, None] if with_missing and self.can_be_missing(name) else found
+    def _share_bounds(self) -> None:
+        """Let indicators that are compared with one another share their bounds: only so can any be the larger."""
+        for group in self._compared:
+            bounds = {bound for name in group for bound in self.bounds[name]}
+            edges = [edge for name in group for edge in (self.domains[name].low, self.domains[name].high)]
+            bounds |= {edge for edge in edges if edge is not None}
+            names = list(dict.fromkeys(text for name in group for text in self.names[name]))
+            for name in group:
+                self.bounds[name] = bounds or {Decimal(0)}
+                self.names[name] = names
+
+    def _narrow_shares(self) -> None:
+        """A share lies between 0 and 1 where nobody who is graded has less than nothing."""
+        for name, indicator in self.policy.indicators.items():
+            source = indicator.source_indicator
+            if source is None or (indicator.share is None and indicator.cumulative_share is None):
+                continue
+            if any(value < 0 for value in self.graded_values(source)):
+                continue
+            own = self.domains[name]
+            low = Decimal(0) if own.low is None else max(own.low, Decimal(0))
+            high = Decimal(1) if own.high is None else min(own.high, Decimal(1))
+            self.domains[name] = Domain(own.kind, own.step, low, high)
+
+    def values(self, name: str) -> list[Any]:
+        """Return the representative values that an indicator can have, missing left aside."""
+        return self.domains[name].points(self.bounds[name], self.names[name])
+
+    def graded_values(self, name: str) -> list[Any]:
+        """Return the representative values that somebody who passes the gates can have."""
+        values = self.values(name)
+        if not self.gates:
+            return values
+        grid, passes = self.graded(name)
+        passing = set(grid.places[name][passes].tolist())
+        return [value for place, value in enumerate(values) if place in passing]
+
+    def stand_in(self, name: str) -> Any:
+        """Return what an undefined indicator counts as for somebody who is graded; None where that is nothing."""
+        entry = self.policy.missing.get(name)
+        return entry.as_ if entry is not None and self.graded_can_miss(name) else None
+
+    def classes(self, name: str) -> list[Class]:
+        """Return the values of an indicator that the conditions tell apart; missing, where it can be, comes last."""
+        values = self.values(name)
+        if self.domains[name].kind == "number" and not any(name in group for group in self._compared):
+            classes = self._merge(name, values)
+        else:
+            classes = [Class(value, value, value) for value in values]
+        return [*classes, Class(None, None, None)] if self.can_be_missing(name) else classes
+
+    def _merge(self, name: str, values: list[Decimal]) -> list[Class]:
+        column = {name: column_of(self.policy, name, values)}
+        truths = [_truth(atom, column) for atom in self._atoms.get(name, [])]
+        quadrant = self.policy.decide.quadrant
+        for side in (quadrant.x, quadrant.y) if quadrant is not None else ():
+            truths += [np.array([value in side.bound for value in values])] if side.of == name else []
+        told = list(zip(*truths, strict=True)) if truths else [()] * len(values)
+        starts = [place for place in range(len(values)) if place == 0 or told[place] != told[place - 1]]
+        classes = []
+        for start, end in zip(starts, [*starts[1:], len(values)], strict=True):
+            run = values[start:end]
+            nearest = min(run, key=lambda value: min((abs(value - b) for b in self.bounds[name]), default=Decimal(0)))
+            classes.append(Class(nearest, run[0], run[-1]))
+        return classes
 
     def can_be_missing(self, name: str) -> bool:
         """Whether an indicator can be undefined for anybody, graded or not."""
@@ -217,34 +365,63 @@ class Probes:
         if indicator.measure is not None:
             known = self.library.get(measure_name(indicator))
             return known is None or known.undefined_when != "never"
-        if indicator.count is not None:
-            return False
-        if indicator.source_indicator is not None:
-            of_a_total = indicator.share is not None or indicator.cumulative_share is not None
-            return of_a_total or self.can_be_missing(indicator.source_indicator)
-        return True
+        if not indicator.is_statistic:
+            return True
+        if indicator.share is not None or indicator.cumulative_share is not None:
+            return True
+        return any(self.can_be_missing(other) for other in self._undefined_with(indicator))
 
-    def graded(self, extra: Sequence[str] = ()) -> tuple[Grid, Any]:
-        """Return the points over the gates' indicators and `extra`, and where they pass all gates."""
-        names = list(dict.fromkeys([*self.gated, *extra]))
-        grid = make_grid(self.policy, {name: self.values(name, with_missing=True) for name in names})
-        return grid, find(self.policy, grid.columns, grid.rows).is_graded
+    @staticmethod
+    def _undefined_with(indicator: Indicator) -> list[str]:
+        """Return the indicators without which a statistic is undefined; to be at the top needs no value."""
+        source = indicator.source_indicator if indicator.top is None else None
+        within = indicator.within if indicator.within != "population" else None
+        return [name for name in (source, within) if name is not None]
+
+    def graded(self, name: str) -> tuple[Grid, npt.NDArray[np.bool_]]:
+        """Return the points over the gates' indicators and every value of one, and where they pass all gates."""
+        if name not in self._graded:
+            axes = {other: self.classes(other) for other in self.gated}
+            axes[name] = [Class(value, value, value) for value in self.values(name)]
+            axes[name] += [Class(None, None, None)] if self.can_be_missing(name) else []
+            grid = make_grid(self.policy, axes, self.gates)
+            self._graded[name] = grid, self.passes(grid)
+        return self._graded[name]
+
+    def passes(self, grid: Grid) -> npt.NDArray[np.bool_]:
+        """Return which points pass all gates."""
+        passing = np.ones(grid.rows, dtype=bool)
+        for gate in self.gates:
+            passing &= grid.holds(gate)
+        return passing
 
     def graded_can_miss(self, name: str) -> bool:
         """Whether an indicator can be undefined for somebody who passes the gates."""
         indicator = self.policy.indicators[name]
         if not self.can_be_missing(name):
             return False
-        source = indicator.source_indicator
-        if source is not None:
-            if self.graded_can_miss(source):
+        if indicator.is_statistic:
+            if any(self.graded_can_miss(other) for other in self._undefined_with(indicator)):
                 return True
-            if indicator.share is None and indicator.cumulative_share is None:
-                return False
-            grid, passes = self.graded([source])
-            axis = grid.axes[source]
-            low = np.array([value is not None and value <= 0 for value in axis])
-            return bool((passes & low[grid.places[source]]).any())
-        grid, passes = self.graded([name])
-        axis = grid.axes[name]
-        return bool((passes & (grid.places[name] == len(axis) - 1)).any()) if axis and axis[-1] is None else False
+            source = indicator.source_indicator
+            of_a_total = indicator.share is not None or indicator.cumulative_share is not None
+            return of_a_total and source is not None and any(value <= 0 for value in self.graded_values(source))
+        grid, passes = self.graded(name)
+        return bool((passes & (grid.places[name] == len(grid.axes[name]) - 1)).any())
+
+
+def _atoms_of(conditions: Iterable[Condition]) -> tuple[dict[str, list[Condition]], list[set[str]]]:
+    """Return by indicator the comparisons that read it alone, and the groups that are compared with one another."""
+    atoms: dict[str, list[Condition]] = {}
+    groups: list[set[str]] = []
+    for condition in conditions:
+        tree = sqlglot.parse_one(condition.sql(), read="duckdb")
+        for node in tree.find_all(exp.Predicate):
+            names = {column.name for column in node.find_all(exp.Column)}
+            if len(names) == 1:
+                atoms.setdefault(names.pop(), []).append(Condition(node.sql(dialect="duckdb")))
+            elif names:
+                joined = [group for group in groups if group & names]
+                groups = [group for group in groups if not group & names]
+                groups.append(names.union(*joined))
+    return atoms, groups
