@@ -402,7 +402,7 @@ def _by_matrix(shape: Matrix, policy: Policy, values: dict[str, pa.Array], rows:
     score = None
     if shape.tiers is not None:
         score = pick([shape.cells[row][shape.columns.names.index(column)] for row, column in cells], cell)
-    return Shaped(codes[cell], pick([row + column for row, column in cells], cell), score, pieces)
+    return Shaped(codes[cell], pick([shape.code_at(row, column) for row, column in cells], cell), score, pieces)
 
 
 def _positions(column: pa.Array) -> npt.NDArray[np.int64]:

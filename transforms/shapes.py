@@ -366,6 +366,11 @@ class Matrix(Part):
             check_scale(self.tiers)
         return self
 
+    def code_at(self, row: str, column: str) -> str:
+        """Return the code of a cell: A1 where all levels are single signs, else high/strong."""
+        is_short = all(len(name) == 1 for name in [*self.rows.names, *self.columns.names])
+        return f"{row}{column}" if is_short else f"{row}/{column}"
+
     def tier_at(self, row: str, column: str) -> str | None:
         """Return the tier of a cell; None where no line of the scale holds its score."""
         cell = self.cells[row][self.columns.names.index(column)]
