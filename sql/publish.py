@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,7 +25,10 @@ from sql.statements import render, run
 from transforms.calendar import next_on_calendar
 from transforms.changes import direction_of, find_drivers, restore_indicators
 from transforms.fold import SPELL_COLUMNS, Folded, fold_history
+from transforms.overrides import OVERRIDDEN, apply_overrides
 from transforms.policy import Policy, parse_policy
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,11 @@ def _fold(connection: Connection, policy: Policy, this: Run, days: dict[date, st
         later = _frame(connection, "warehouse/read_found.sql", {"policy_id": policy.id, "as_of": this.as_of})
         found = pd.concat([found, later], ignore_index=True)
     found["tier"] = found["computed_tier"]
+    overrides = _frame(connection, "warehouse/read_overrides.sql", {"policy_id": policy.id, "as_of": this.as_of})
+    unknown = ~overrides["tier"].isin(policy.tiers)
+    if unknown.any():
+        log.warning("policy %s: %d overrides name no tier of it and have no effect", policy.id, int(unknown.sum()))
+    found = apply_overrides(found, overrides[~unknown])
     before = standing[pd.Series([day < this.as_of for day in standing["valid_from"]], dtype=bool)]
     folded = fold_history(days, before, found)
     new = _rows(folded.spells)
@@ -165,7 +174,12 @@ def _write_changes(
         if day in later:
             row = later[day]
             revision, run_id, version = row.revision, row.run_id, row.policy_version
-        for change in _changes_of_day(connection, policy, day, moves, revision, version):
+        by_hand = {
+            row.customer_id
+            for row in folded.spells.itertuples()
+            if row.status == OVERRIDDEN and day in (row.valid_from, row.valid_to)
+        }
+        for change in _changes_of_day(connection, policy, day, moves, by_hand, revision, version):
             new[change["customer_id"], day] = {**change, "as_of": day, "revision": revision, "run_id": run_id}
     names = ("customer_id", "as_of", "from_tier", "to_tier", "direction", "cause", "drivers")
     wanted = {key: tuple(change[name] for name in names) for key, change in new.items()}
@@ -195,7 +209,13 @@ def _write_changes(
 
 
 def _changes_of_day(
-    connection: Connection, current: Policy, day: date, moves: pd.DataFrame, revision: int, version: str
+    connection: Connection,
+    current: Policy,
+    day: date,
+    moves: pd.DataFrame,
+    by_hand: set[str],
+    revision: int,
+    version: str,
 ) -> list[dict[str, Any]]:
     policy = current if version == current.version else _policy_as_it_ran(connection, current.id, version)
     rebuild(connection, "moved", {"customer_id": "TEXT"})
@@ -215,7 +235,9 @@ def _changes_of_day(
         for row in run(connection, "warehouse/read_managers.sql", earlier):
             managers.setdefault(row.customer_id, row.account_manager_id)
     same = before_day is None or before_day.policy_version == version
-    found = find_drivers(policy, moves, now, before, same_policy=same)
+    is_by_hand = moves["customer_id"].isin(list(by_hand))
+    found = find_drivers(policy, moves[~is_by_hand], now, before, same_policy=same)
+    found |= {customer_id: ("override", []) for customer_id in moves["customer_id"][is_by_hand]}
     changes = []
     for move in moves.itertuples():
         cause, drivers = found[move.customer_id]
