@@ -330,6 +330,11 @@ class _Linter:
     def _is_number(self, indicator: str) -> bool:
         return self.policy.indicators[indicator].value_type == "number"
 
+    def _has_order(self, indicator: str, lines: Sequence[Line]) -> bool:
+        """Whether a scale has an order to hold it against: numbers by bounds, or by name where one end is better."""
+        by_name = any(line.names for line in lines)
+        return self._is_number(indicator) and not (by_name and self._better(indicator) is None)
+
     def _better(self, name: str) -> str | None:
         """Return the better end of an indicator: of a statistic its own best end, whatever it is taken of."""
         indicator = self.policy.indicators[name]
@@ -343,7 +348,7 @@ class _Linter:
         shape = self.policy.decide.shape
         place = f"decide.{self.policy.decide.shapes[0]}.tiers"
         taken = self._own_scale(place, shape.tiers, shape.of)
-        if self.policy.publishes == "tier" and self._is_number(shape.of):
+        if self.policy.publishes == "tier" and self._has_order(shape.of, shape.tiers):
             self.check_tier_order(place, taken, self._better(shape.of))
 
     def _check_ratio(self) -> None:
@@ -372,7 +377,7 @@ class _Linter:
             place = f"decide.scorecard.points.{name}"
             if points.scale is not None:
                 taken = self._own_scale(f"{place}.scale", points.scale, name)
-                if self._is_number(name):
+                if self._has_order(name, points.scale):
                     self.check_rise(f"{place}.scale", "points", (line.points for line in taken), self._better(name))
                 own = self._points_of(points.scale, name, taken, points.weight)
                 steps += own
@@ -536,7 +541,7 @@ class _Linter:
         for name, lines in {**shape.of, **shape.auxiliary}.items():
             side = "of" if name in shape.of else "auxiliary"
             taken = self._own_scale(f"decide.lowest.{side}.{name}", lines, name)
-            if self._is_number(name):
+            if self._has_order(name, lines):
                 self.check_tier_order(f"decide.lowest.{side}.{name}", taken, self._better(name))
             if name in shape.of:
                 best[name] = min(self.policy.rank_of(line.tier) for line in taken or lines)
@@ -554,7 +559,7 @@ class _Linter:
             place = f"decide.composite.digits.{index}"
             if digit.scale is not None:
                 taken = self._own_scale(f"{place}.scale", digit.scale, digit.of)
-                if self._is_number(digit.of):
+                if self._has_order(digit.of, digit.scale):
                     given = (Decimal(line.digit) for line in taken)
                     self.check_rise(f"{place}.scale", "digits", given, self._better(digit.of))
                 digits.append(sorted({line.digit for line in taken or digit.scale}))
@@ -729,12 +734,14 @@ class _Linter:
                 others = [n for n in grid.axes if n != name]
                 rest = {n: grid.axes[n][place].value for n, place in zip(others, where[1:], strict=True)}
                 at = f" at {show_point(rest)}" if rest else ""
+                ends = (classes[step].high, classes[following].low)
+                ends = ends if better == "high" else (classes[step].low, classes[following].high)
+                tiers = [self.policy.tiers[lines[(place, *where[1:])]] for place in (where[0], where[0] + 1)]
                 message = (
-                    f"{name} from {show(classes[step].value)} to {show(classes[following].value)} is better and lowers "
-                    f"the tier from {self.policy.tiers[lines[where]]} to "
-                    f"{self.policy.tiers[lines[(where[0] + 1, *where[1:])]]}{at}"
+                    f"{name} from {show(ends[0])} to {show(ends[1])} is better and lowers the tier from "
+                    f"{tiers[0]} to {tiers[1]}{at}"
                 )
-                point = show_point({name: classes[step].value, **rest})
+                point = show_point({name: ends[0], **rest})
                 self.add("error", "monotone", f"indicators.{name}", message, point)
 
     def _check_credit(self) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from itertools import pairwise
+from math import prod
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,7 +27,7 @@ from transforms.policy import Indicator, Policy
 OTHER_TEXT = "…"
 """Stands for every text that the policy does not name."""
 
-MAXIMUM_POINTS = 100_000
+MAXIMUM_POINTS = 50_000
 """More combinations than these are sampled, with a fixed seed."""
 
 _WHOLE = ("count", "days", "months", "rank")
@@ -239,10 +240,10 @@ def column_of(policy: Policy, name: str, values: Sequence[Any]) -> pa.Array:
 def make_grid(policy: Policy, axes: dict[str, list[Class]], meant: Sequence[Condition] = ()) -> Grid:
     """Return the combinations of the values on `axes`; every other indicator of the policy is missing.
 
-    Too many combinations are sampled: at random, and as many again where each condition in `meant` holds.
+    Too many combinations are sampled: at random, at the ends, and where each condition in `meant` holds.
     """
     sizes = [len(classes) for classes in axes.values()]
-    is_whole = int(np.prod(sizes, dtype=object)) <= MAXIMUM_POINTS if sizes else True
+    is_whole = prod(sizes) <= MAXIMUM_POINTS
     if is_whole:
         flat = np.indices(sizes).reshape(len(sizes), -1) if sizes else np.zeros((0, 1), dtype=np.int64)
     else:
@@ -260,21 +261,33 @@ def make_grid(policy: Policy, axes: dict[str, list[Class]], meant: Sequence[Cond
 
 
 def _sample(policy: Policy, axes: dict[str, list[Class]], meant: Sequence[Condition]) -> npt.NDArray[np.int64]:
+    """Return places drawn evenly, mostly at the low ends, mostly at the high ends, and where each condition holds."""
     random = np.random.default_rng(20260101)
-    part = MAXIMUM_POINTS // (len(meant) + 1)
+    part = MAXIMUM_POINTS // (len(meant) + 3)
     drawn = []
-    for condition in (None, *meant):
+    for condition in (None, False, True, *meant):
         flat = {name: random.integers(0, len(classes), part) for name, classes in axes.items()}
-        if condition is not None:
-            own = {name: axes[name] for name in condition.indicators if name in axes}
-            if int(np.prod([len(classes) for classes in own.values()], dtype=object)) <= MAXIMUM_POINTS:
-                grid = make_grid(policy, own)
-                held = np.flatnonzero(grid.holds(condition))
-                if len(held):
-                    rows = random.choice(held, part)
-                    flat |= {name: grid.places[name][rows] for name in own}
+        if isinstance(condition, Condition):
+            flat |= _sample_where(policy, axes, condition, part, random)
+        elif condition is not None:
+            for name, classes in axes.items():
+                end = max(place for place, each in enumerate(classes) if each.value is not None) if condition else 0
+                flat[name] = np.where(random.random(part) < 0.9, end, flat[name])
         drawn.append(np.array(list(flat.values())))
     return np.concatenate(drawn, axis=1)
+
+
+def _sample_where(
+    policy: Policy, axes: dict[str, list[Class]], condition: Condition, rows: int, random: np.random.Generator
+) -> dict[str, npt.NDArray[np.int64]]:
+    """Return places on the axes that a condition reads, at which it holds; nothing where they are too many to try."""
+    own = {name: axes[name] for name in condition.indicators if name in axes}
+    if prod(map(len, own.values())) > MAXIMUM_POINTS:
+        return {}
+    grid = make_grid(policy, own)
+    held = np.flatnonzero(grid.holds(condition))
+    chosen = random.choice(held, rows) if len(held) else held
+    return {name: grid.places[name][chosen] for name in own} if len(held) else {}
 
 
 class Probes:
