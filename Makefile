@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test wwi airflow lint lock clean
+.PHONY: help setup demo test wwi airflow lint bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,9 +31,13 @@ wwi: setup ## run the whole job on Wide World Importers (needs ../shared/data/ww
 airflow: setup ## start Airflow on loopback with the demo's connections; Ctrl-C stops it
 	@tools/airflow.sh
 
-lint: setup ## ruff and mypy
+lint: setup ## ruff and mypy on the code, tiering lint on the policies
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/tiering lint policies
+
+bench: setup ## speed, as ratios taken in one run
+	@$(BIN)/python benchmarks/decide.py
 
 lock: ## resolve the dependencies again into requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \

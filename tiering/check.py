@@ -42,11 +42,15 @@ def check_installation(console: Console, as_of: str | None, policy_id: str | Non
     policies: dict[str, Policy] = {}
 
     def read() -> str:
-        from sql.measure import columns_for
+        from tiering.lint import lint_file
 
         policies.update(read_policies(here.policies))
-        columns_for(policies.values())
-        return ", ".join(sorted(policies))
+        for path in sorted(here.policies.glob("*.yaml")):
+            errors = [finding for finding in lint_file(path, here.source)[1] if finding.severity == "error"]
+            if errors:
+                place = f"{here.policies.name}/{path.name}:{errors[0].line}"
+                raise TieringError(f"{place}: {errors[0].message} (tiering lint says more)")
+        return f"{len(policies)} proved: {', '.join(sorted(policies))}"
 
     step("policies", read)
     step("source", lambda: _check_source(here))
