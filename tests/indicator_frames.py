@@ -178,20 +178,21 @@ def decidable(policy: Policy, rows: Sequence[Row]) -> list[Row]:
     return [row for row, state in zip(rows, states, strict=True) if state is not None]
 
 
+_DRAWN: dict[str, list[Row]] = {}
 _POOLS: dict[str, list[Row]] = {}
 
 
-def pool_of(policy: Policy) -> list[Row]:
-    """Return some hundred rows that the measures can give for a policy: each of its values among them, and its cases.
+def drawn_rows(policy: Policy) -> list[Row]:
+    """Return some hundred rows with the values of a policy, those of its cases among them; some cannot be decided.
 
-    A position is one among the accounts that are counted, and who does not pass the gates has no statistics.
+    A position is one among the accounts that are counted.
     """
-    if policy.version not in _POOLS:
-        _POOLS[policy.version] = _fill_pool(policy, Random(policy.id))  # the same rows on every run
-    return _POOLS[policy.version]
+    if policy.version not in _DRAWN:
+        _DRAWN[policy.version] = _draw(policy, Random(policy.id))  # the same rows on every run
+    return _DRAWN[policy.version]
 
 
-def _fill_pool(policy: Policy, random: Random) -> list[Row]:
+def _draw(policy: Policy, random: Random) -> list[Row]:
     values = {name: values_of(policy, name) for name in policy.indicators}
     wanted = [(name, value) for name, options in values.items() for value in [*options, None]]
     drawn: list[Row] = [dict(case["given"]) for case in CASES.get(policy.id, [])]
@@ -200,18 +201,24 @@ def _fill_pool(policy: Policy, random: Random) -> list[Row]:
         drawn.append({**row, name: value})
     counts = [name for name, indicator in policy.indicators.items() if indicator.count]
     ranks = [name for name, indicator in policy.indicators.items() if indicator.rank]
-    statistics = [name for name, indicator in policy.indicators.items() if indicator.is_statistic]
     for row in drawn:
         for rank in ranks:
             if counts and row.get(rank) is not None and row.get(counts[0]) is not None:
                 row[rank] = min(row[rank], row[counts[0]])
-    pool = []
-    states = find_states(policy, indicator_frame(policy, drawn))
-    for row, state in zip(drawn, states, strict=True):
-        if state is not None:
-            out = dict.fromkeys(statistics) if state.startswith("gate:") else {}
-            pool.append({name: value for name, value in {**row, **out}.items() if value is not None})
-    return pool
+    return drawn
+
+
+def pool_of(policy: Policy) -> list[Row]:
+    """Return the drawn rows that the measures can give: who does not pass the gates has no statistics."""
+    if policy.version not in _POOLS:
+        drawn = drawn_rows(policy)
+        statistics = [name for name, indicator in policy.indicators.items() if indicator.is_statistic]
+        pool = _POOLS[policy.version] = []
+        for row, state in zip(drawn, find_states(policy, indicator_frame(policy, drawn)), strict=True):
+            if state is not None:
+                out = dict.fromkeys(statistics) if state.startswith("gate:") else {}
+                pool.append({name: value for name, value in {**row, **out}.items() if value is not None})
+    return _POOLS[policy.version]
 
 
 def indicator_rows(policy: Policy, min_size: int, max_size: int) -> st.SearchStrategy[list[Row]]:

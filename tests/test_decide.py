@@ -168,6 +168,44 @@ def test_equal_rows_get_equal_decisions(policy_id: str, data: st.DataObject) -> 
     assert_frame_equal(decisions[: len(rows)], decisions[len(rows) :].reset_index(drop=True))
 
 
+def better_rows(policy: Policy, rows: list[Row]) -> list[tuple[Row, Row]]:
+    """Return rows, each with itself bettered in one indicator that decides and that no statistic is taken of."""
+    sources = {indicator.source_indicator for indicator in policy.indicators.values()}
+    pairs = []
+    for name in policy.decide.indicators:
+        indicator = policy.indicators[name]
+        if indicator.better is None or indicator.is_statistic or name in sources or indicator.value_type != "number":
+            continue
+        for row in rows:
+            for value in values_of(policy, name) if row.get(name) is not None else []:
+                if value > row[name] if indicator.better == "high" else value < row[name]:
+                    pairs.append((row, {**row, name: value}))
+    return pairs
+
+
+MONOTONE = [policy_id for policy_id in SHIPPED if better_rows(POLICIES[policy_id], pool_of(POLICIES[policy_id])[:50])]
+
+
+def test_most_policies_say_which_end_of_an_indicator_is_better() -> None:
+    assert len(MONOTONE) > len(SHIPPED) / 2
+
+
+@pytest.mark.parametrize("policy_id", MONOTONE)
+def test_a_better_value_never_lowers_the_tier(policy_id: str) -> None:
+    policy = POLICIES[policy_id]
+    pairs = better_rows(policy, pool_of(policy)[:60])
+    before, after = (
+        list(find_states(policy, indicator_frame(policy, [pair[side] for pair in pairs]))) for side in (0, 1)
+    )
+    both = [
+        (pair, policy.rank_of(one), policy.rank_of(other))
+        for pair, one, other in zip(pairs, before, after, strict=True)
+        if one in policy.tiers and other in policy.tiers
+    ]
+    assert [entry for entry in both if entry[2] > entry[1]][:3] == []
+    assert any(better < rank for _, rank, better in both)
+
+
 @pytest.mark.parametrize("policy_id", SHIPPED)
 def test_the_argument_is_left_alone(policy_id: str) -> None:
     policy = POLICIES[policy_id]
