@@ -190,12 +190,12 @@ WEIGHTS = st.lists(
 @given(total=st.integers(0, 10**15), weights=WEIGHTS)
 def test_the_parts_add_up_and_none_is_a_whole_unit_off(total: int, weights: list[Fraction]) -> None:
     given_out = allocate(total, weights)
-    whole = sum(weights)
+    whole = sum(weights, Fraction(0))
     assert len(given_out) == len(weights)
     assert sum(given_out) == (total if whole else 0)
     for amount, weight in zip(given_out, weights, strict=True):
-        assert abs(amount - (total * weight / whole if whole else 0)) < 1
-        assert amount == 0 or weight != 0
+        assert abs(amount - (total * weight / whole if whole else Fraction(0))) < 1
+        assert amount == 0 or weight > 0
 
 
 @settings(max_examples=100, deadline=None)
