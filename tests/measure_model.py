@@ -153,14 +153,17 @@ class Company:
         for row in self.rows.get("payments", []):
             if row["paid_on"] <= self.as_of:
                 amount = -abs(row["amount"]) if row.get("kind") == "refund" else row["amount"]
-                found.append(row | {"amount": amount, "reporting": self.in_reporting(amount, row["currency"], row["paid_on"])})
+                found.append(
+                    row | {"amount": amount, "reporting": self.in_reporting(amount, row["currency"], row["paid_on"])}
+                )
         return found
 
     @cached_property
     def documents(self) -> dict[str, Row]:
         """Receivables issued up to the day, by number."""
         return {
-            row["document_id"]: row | {"reporting": self.in_reporting(row["gross_amount"], row["currency"], row["issued_on"])}
+            row["document_id"]: row
+            | {"reporting": self.in_reporting(row["gross_amount"], row["currency"], row["issued_on"])}
             for row in self.rows.get("receivables", [])
             if row["issued_on"] <= self.as_of
         }
@@ -233,8 +236,8 @@ class _Account:
             if not (start or self.start) < row["sold_on"] <= (end or self.as_of):
                 continue
             sign = -1 if row.get("document_type") == "credit_note" else 1
-            amounts = {"net": row["net_amount"], "cost": row.get("cost_amount"),
-                       "gross": None if row.get("tax_amount") is None else row["net_amount"] + row["tax_amount"]}  # fmt: skip
+            gross = None if row.get("tax_amount") is None else row["net_amount"] + row["tax_amount"]
+            amounts = {"net": row["net_amount"], "cost": row.get("cost_amount"), "gross": gross}
             for key, amount in amounts.items():
                 told = self.company.in_reporting(amount, row["currency"], row["sold_on"])
                 amounts[key] = told if told is None or sign == 1 else -abs(told)
@@ -419,7 +422,11 @@ class _Account:
     def received(self) -> Any:
         members = self.company.members[self.account]
         return sum(
-            (p["reporting"] for p in self.company.payments if p["customer_id"] in members and p["paid_on"] > self.start),
+            (
+                p["reporting"]
+                for p in self.company.payments
+                if p["customer_id"] in members and p["paid_on"] > self.start
+            ),
             ZERO,
         )
 
@@ -464,10 +471,11 @@ class _Account:
         found = []
         for payment in self.company.payments:
             document = self.company.documents.get(payment.get("document_id") or "")
-            if document and document["customer_id"] in self.company.members[self.account]:
-                if document["gross_amount"] > 0 and payment["paid_on"] > self.start:
-                    days = (payment["paid_on"] - document["issued_on"]).days
-                    found.append((payment["reporting"], days, payment["paid_on"] <= document["due_on"]))
+            if document is None or document["customer_id"] not in self.company.members[self.account]:
+                continue
+            if document["gross_amount"] > 0 and payment["paid_on"] > self.start:
+                days = (payment["paid_on"] - document["issued_on"]).days
+                found.append((payment["reporting"], days, payment["paid_on"] <= document["due_on"]))
         return found
 
     def on_time_rate(self) -> Any:
@@ -526,7 +534,9 @@ class _Account:
 
     def visits_without_effect(self) -> Any:
         last = max(_Account(self.company, self.account, "ever", ())._days(), default=date.min)
-        return sum(row["channel"] == "visit" and row["contacted_on"] > last for row in self.of("contacts", "contacted_on"))
+        return sum(
+            row["channel"] == "visit" and row["contacted_on"] > last for row in self.of("contacts", "contacted_on")
+        )
 
     def days_since_contact(self) -> Any:
         return self._last("contacts", "contacted_on", "channel")
@@ -582,7 +592,9 @@ class _Account:
         return len(self.of("surveys", "answered_on"))
 
     def average_survey_score(self) -> Any:
-        return self._mean(row["score"] for row in self.of("surveys", "answered_on") if self.is_asked(row.get("question")))
+        return self._mean(
+            row["score"] for row in self.of("surveys", "answered_on") if self.is_asked(row.get("question"))
+        )
 
     def balance(self) -> Any:
         latest: dict[tuple[str, str], Row] = {}
