@@ -182,6 +182,7 @@ DIGITS = [
     "sales: {measure: net_sales, window: ever}", "q: {quantile: 2, of: sales, method: rank}",
     "r: {quantile: 2, of: sales, method: ntile}",
 ]  # fmt: skip
+DIGIT = "{composite: {digits: [{of: points}], tiers: [{tier: A, at_least: 5}, {tier: B}]}}"
 BEST = '{tier: A, codes: ["22", "21"]}'
 LOWEST = "{{lowest: {{of: {{sales: [{}], orders: [{{tier: A, at_least: 3}}, {{tier: B}}]}}}}}}"
 RATIO = "{{ratio: {{of: {}, red_line: {}, below: {}, tiers: [{{tier: A, at_least: 9}}, {{tier: B}}]}}}}"
@@ -471,6 +472,10 @@ FAULTS = [
           text_of("A B", [ORDERS.replace("}", ", maximum: 9}")],
                   "{composite: {digits: [{of: orders}], tiers: [{tier: A, at_least: 5}, {tier: B}]}}"),
           [("error", "range", "decide.composite.digits.0", None)], "orders goes from 0 to anywhere; a digit is 0 to 9"),
+    Fault("a digit that need not be whole",
+          text_of("A B", [POINTS.replace("count", "points").replace("10", "9")], DIGIT, "missing: {points: {as: 0}}"),
+          text_of("A B", [POINTS.replace("10", "9")], DIGIT, "missing: {points: {as: 0}}"),
+          [("error", "range", "decide.composite.digits.0", None)], "points need not be whole, and a digit is"),
     # what else
     Fault("an action for a tier that is not", bands(SOUND, "actions: {A: {en: a, zh: b}, E: {en: a, zh: b}}"),
           bands(SOUND), [("error", "language", "", None)], "actions: the tier E is not declared"),
@@ -507,6 +512,15 @@ def test_every_kind_of_finding_has_a_fault_in_small() -> None:
 
 
 # ---- what is no fault
+
+
+def test_undefined_counts_as_a_value_that_a_line_must_hold() -> None:
+    text = bands("{tier: A, at_least: 5, at_most: 8}, {tier: B, at_least: 0, below: 5}", "missing: {points: {as: -1}}",
+                 of=POINTS, tiers="A B")  # fmt: skip
+    assert [(f.rule, f.message.partition(";")[0]) for f in lint(text)] == [
+        ("gap", "no line holds points = -1"),
+        ("gap", "no line holds points >= 9"),
+    ]
 
 
 SILENT = {

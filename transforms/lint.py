@@ -251,6 +251,7 @@ class _Linter:
         `stand_in` is held by the scale too, and stands in no order. Returns the line of every point, gaps left out.
         """
         every = [*points, *([] if stand_in is None or stand_in in points else [stand_in])]
+        every = sorted(every) if isinstance(stand_in, Decimal) else every
         held = [lines_holding(list(lines), point) for point in every]
         if not lines[-1].is_rest:
             for first, last in _runs(every, [not found for found in held]):
@@ -266,7 +267,7 @@ class _Linter:
             if line.is_rest:
                 message = f"the last line ({line.result}) can never be reached: the lines before it hold everything"
             self.add("error", "unreachable", f"{place}.{index}", message)
-        return [line for line in reached[: len(points)] if line is not None]
+        return [line for point, line in zip(every, reached, strict=True) if line is not None and point in points]
 
     def _check_overlaps(
         self, place: str, lines: Sequence[Line], subject: str, points: Sequence[Any], held: Sequence[list[Any]]
@@ -569,6 +570,9 @@ class _Linter:
             if low is None or high is None or low < 0 or high > 9:
                 ends = [show(edge) if edge is not None else "anywhere" for edge in (low, high)]
                 message = f"{digit.of} goes from {ends[0]} to {ends[1]}; a digit is 0 to 9: say minimum and maximum"
+                self.add("error", "range", place, message)
+            if domain.kind == "number" and domain.step % 1:
+                message = f"{digit.of} need not be whole, and a digit is; give a scale, or say unit: count"
                 self.add("error", "range", place, message)
             first, last = max(0, int(low or 0)), min(9, int(high if high is not None else 9))
             digits.append(list(range(first, last + 1)) or [first])
