@@ -205,7 +205,7 @@ def test_without_moves_there_are_no_drivers(policy_id: str) -> None:
 
 # ---- another policy
 
-RULES = (Path(__file__).parents[1] / "policies" / "collection_classes.yaml").read_text(encoding="utf-8")
+RULES = (Path(__file__).parent / "policies" / "texts" / "collection_classes.yaml").read_text(encoding="utf-8")
 STRICTER = parse_policy(RULES.replace("collection_rate >= 0.80", "collection_rate >= 0.85"), "stricter.yaml")
 
 

@@ -31,6 +31,7 @@ from transforms import decide_tiers
 from transforms.decide import (
     COMPONENT_COLUMNS,
     DECISION_COLUMNS,
+    TASK_COLUMNS,
     find_states,
     run_input_hash,
 )
@@ -111,6 +112,7 @@ def test_the_empty_frame_gives_empty_frames_of_the_same_types(policy_id: str) ->
     decided = decide_tiers(policy, indicator_frame(policy, []))
     assert_frame_equal(decided.decisions, pd.DataFrame({}, columns=list(DECISION_COLUMNS)).astype(DECISION_COLUMNS))
     assert_frame_equal(decided.components, pd.DataFrame({}, columns=list(COMPONENT_COLUMNS)).astype(COMPONENT_COLUMNS))
+    assert_frame_equal(decided.tasks, pd.DataFrame({}, columns=list(TASK_COLUMNS)).astype(TASK_COLUMNS))
     assert list(find_states(policy, indicator_frame(policy, []))) == []
 
 
@@ -390,6 +392,35 @@ def test_cuts_are_the_cumulated_shares_rounded_half_up(places: list[tuple[int, i
     cuts = [[floor(Fraction(share * count, 100) + Fraction(1, 2)) for share in (1, 5, 20)] for _, count in places]
     ranks = [sum(rank > cut for cut in found) for (rank, _), found in zip(places, cuts, strict=True)]
     assert list(decisions["computed_tier"]) == [policy.tiers[rank] for rank in ranks]
+
+
+# ---- tasks
+
+TASKS = """follow_up:
+  tasks:
+    call: {tiers: [B, C], when: rate < 0.2, within_days: 7, title: {en: Call}}
+    greet: {when: amount is not missing, scope: everybody, within_days: 3, title: {en: Greet}}
+    visit: {tiers: [A], within_days: 30, title: {en: Visit}}
+"""
+
+
+def test_a_task_is_owed_to_its_tiers_where_its_condition_holds() -> None:
+    policy = parse_policy(SMALL + TASKS, "small.yaml")
+    rows = [
+        {"amount": Decimal(200), "rate": Decimal("0.1")},  # B
+        {"amount": Decimal(1), "rate": Decimal("0.2")},  # C
+        {"amount": Decimal(1), "rate": Decimal(1)},  # A
+        {"amount": Decimal(0), "rate": Decimal(0)},  # behind a gate
+        {"rate": Decimal(0)},
+    ]
+    tasks = decide_tiers(policy, indicator_frame(policy, rows)).tasks
+    assert dict(tasks.dtypes) == TASK_COLUMNS
+    assert set(zip(tasks["customer_id"], tasks["task"], strict=True)) == {
+        ("c0000", "call"),
+        *((f"c{number:04}", "greet") for number in range(4)),
+        ("c0002", "visit"),
+    }
+    assert len(tasks) == 6
 
 
 # ---- what a decision leaves behind
