@@ -9,7 +9,7 @@ import json
 import random
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -17,7 +17,6 @@ import pytest
 import yaml
 from companies import (
     ENGINES,
-    MANAGERS,
     ROOT,
     Row,
     Said,
@@ -34,21 +33,14 @@ from companies import (
 from measure_model import Company, cut, measure
 
 from sql.connect import Database, connected
-from sql.errors import TieringError
-from sql.measure import (
-    GRAINS,
-    Measure,
-    column_of,
-    columns_for,
-    measure_statement,
-    read_indicators,
-    read_library,
-    take_measures,
-)
-from transforms.policy import Indicator, Policy, parse_policy
+from sql.measure import Measure, read_indicators, read_library, take_measures
+from transforms.policy import Policy, parse_policy
 
 CASES = ROOT / "tests" / "measures"
-FILES = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(CASES.glob("*.yaml"))}
+GOLDENS = ROOT / "tests" / "goldens"
+PLACES = [*sorted(CASES.glob("*.yaml")), GOLDENS / "measures.yaml"]
+FILES = {f"{path.parent.name}/{path.stem}": yaml.safe_load(path.read_text(encoding="utf-8")) for path in PLACES}
+SIX = yaml.safe_load((GOLDENS / "transactions_6_customers.yaml").read_text(encoding="utf-8"))
 WINDOWS = ("12 months", "ever", "90 days")
 KINDS: dict[str, tuple[str, ...]] = {
     "contact_count": ("phone", "visit"),
@@ -255,7 +247,21 @@ def _some_company() -> dict[str, list[Row]]:
     return rows
 
 
-BY_HAND, BY_CHANCE = _said_by_hand(), _some_company()
+def _six_customers() -> dict[str, list[Row]]:
+    """The published transactions of six customers; one more customer twice, its rows in two orders."""
+    told = [(f"six{number}", day, amount) for number, day, amount in SIX["transactions"]]
+    for order, found in SIX["row_order_must_not_matter"]["transactions"].items():
+        told += [(f"six-{order}", day, amount) for day, amount in found]
+    return {
+        "customers": [customer(number) for number in dict.fromkeys(number for number, _, _ in told)],
+        "sales": [
+            sale(f"six-{n}", customer_id=number, sold_on=str(day), net_amount=str(amount))
+            for n, (number, day, amount) in enumerate(told)
+        ],
+    }
+
+
+BY_HAND, BY_CHANCE, SIX_CUSTOMERS = _said_by_hand(), _some_company(), _six_customers()
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -268,9 +274,9 @@ def told(
         source = Said(database, tmp_path_factory.mktemp("told") / "said")
         rng = random.Random(9)
         for entity in {**BY_HAND, **BY_CHANCE}:
-            rows = [*BY_HAND.get(entity, []), *BY_CHANCE.get(entity, [])]
+            rows = [row for rows in (BY_HAND, BY_CHANCE, SIX_CUSTOMERS) for row in rows.get(entity, [])]
             source.put(entity, rng.sample(rows, len(rows)))
-        done = source.load(batch_of("2020-01", 72))
+        done = source.load(batch_of("2014-01", 144))
         assert not any(done.quarantined_rows.values()), done.quarantined_rows
         yield database
     warehouses.drop(database)
@@ -337,7 +343,7 @@ def _fraction(text: str) -> Fraction:
 @pytest.mark.parametrize(("grain", "as_of"), DAYS, ids=str)
 def test_a_measure_is_what_was_counted_by_hand(told: Database, grain: str, as_of: date) -> None:
     specs: dict[str, dict[str, Any]] = {}
-    wanted = []
+    wanted, printed = [], {}
     for stem, number, ask in _asked(grain, as_of):
         for account, values in ask["expect"].items():
             for name, value in values.items():
@@ -345,12 +351,42 @@ def test_a_measure_is_what_was_counted_by_hand(told: Database, grain: str, as_of
                 key = next((known for known, other in specs.items() if other == spec), f"i{len(specs)}")
                 specs[key] = spec
                 place = f"{stem}[{number}] {account}.{name}"
+                printed[account, key] = ask.get("printed", {}).get(account, {}).get(name)
                 wanted.append((place, account, key + name[len(name.removesuffix("__evidence_on")) :], value))
     specs.setdefault("some", {"measure": "tenure_days"})
     found = indicators_of(told, grain, as_of, specs)
     for place, account, key, value in wanted:
         got = found[account][key]
         assert got == _value(value, got), f"{place}: {got!r} is not {value!r}"
+        shown = printed.get((account, key))
+        if shown is not None:
+            assert str(got.quantize(Decimal(shown), ROUND_HALF_UP)) == shown, place
+
+
+@pytest.mark.parametrize("case", SIX["cases"], ids=lambda case: case["name"])
+def test_six_customers_are_measured_as_two_libraries_print_it(told: Database, case: dict[str, Any]) -> None:
+    found: dict[tuple[str, str, date], Any] = {}
+    for day in {day for spec in case["columns"].values() for day in (spec["as_of"], spec.get("less")) if day}:
+        specs = {
+            name: {"measure": spec["measure"], "window": spec.get("window", "ever")}
+            for name, spec in case["columns"].items()
+            if day in (spec["as_of"], spec.get("less"))
+        }
+        for account, row in indicators_of(told, "customer", day, specs).items():
+            found |= {(account, name, day): row[name] for name in specs}
+    for number, *values in case["expected"]:
+        for (name, spec), value in zip(case["columns"].items(), values, strict=True):
+            got = found[f"six{number}", name, spec["as_of"]]
+            if "less" in spec:
+                got -= found[f"six{number}", name, spec["less"]]
+            assert got == cut(Fraction(str(value))), f"customer {number}, {name}"
+
+
+def test_the_order_of_transactions_changes_nothing(told: Database) -> None:
+    spec = {"x": {"measure": "average_repeat_sales", "window": "ever"}}
+    found = indicators_of(told, "customer", date(2015, 2, 7), spec)
+    expected = Decimal(str(SIX["row_order_must_not_matter"]["expected_monetary_repeat_mean"]))
+    assert (found["six-a"]["x"], found["six-b"]["x"]) == (expected, expected)
 
 
 def test_who_has_left_is_at_no_grain_in_scope(told: Database) -> None:

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
@@ -13,13 +15,15 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from companies import ENGINES, Warehouses, held, warehouses
+import yaml
+from companies import ENGINES, ROOT, Said, Warehouses, batch_of, customer, held, sale, warehouses
+from conftest import SHARED
 from measure_model import cut
 
 from sql.connect import Database, connected
 from sql.errors import TieringError
 from sql.facts import rebuild
-from sql.measure import METHODS, columns_for, read_indicators
+from sql.measure import METHODS, columns_for, read_indicators, take_measures
 from sql.statements import run_text
 from transforms.policy import Policy, parse_policy
 
@@ -314,3 +318,91 @@ def test_ties_that_cannot_be_told_apart_are_refused(spec: dict[str, Any], says: 
         columns_for([policy])
     assert "policy p, indicator x: " in str(caught.value)
     assert says in str(caught.value)
+
+
+# Published results
+
+GOLDENS = ROOT / "tests" / "goldens"
+PUBLISHED = yaml.safe_load((GOLDENS / "statistics.yaml").read_text(encoding="utf-8"))
+RFM = yaml.safe_load((GOLDENS / "rfm_r.yaml").read_text(encoding="utf-8"))
+ORDERS = SHARED / "goldens" / "rfm_r" / "rfm_data_orders.csv"
+
+
+@pytest.mark.parametrize("case", PUBLISHED, ids=lambda case: case["name"])
+def test_a_published_statistic_comes_out_as_published(database: Database, case: dict[str, Any]) -> None:
+    told = _told(database, _of_sales(*case.get("values", range(case.get("count", 0)))), **case["statistic"])
+    if "sizes" in case:
+        assert Counter(told) == case["sizes"]
+        return
+    assert told == [Decimal(str(share)) for share in case["shares"]]
+    is_closed = case["bound_belongs_to"] == "the band below"
+    bounds = {name: Decimal(str(bound)) for name, bound in case["bands"].items()}
+    classes = [
+        next(name for name, bound in bounds.items() if share < bound or (is_closed and share == bound))
+        for share in told
+    ]
+    assert classes == case["classes"]
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def orders(
+    request: pytest.FixtureRequest, warehouses: Warehouses, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Row]]:
+    """The customers of the R package's example with their days, orders and revenue, scored by its method."""
+    if not ORDERS.exists():
+        pytest.skip("the example data of the R package rfm is not beside the repository: shared/goldens/rfm_r")
+    with ORDERS.open(encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    policy = parse_policy(json.dumps({
+        "id": "p", "title": {"en": "P"}, "ref": "S10", "grain": "customer", "schedule": "0 6 2 * *",
+        "as_of": "previous_year_end", "tiers": ["a", "b"],
+        "indicators": {
+            **{name: {"measure": name, "window": "ever"} for name in RFM["cut_points"]},
+            "recency": {"quantile": 5, "of": "recency_days", "method": "r_rfm", "better": "low"},
+            "frequency": {"quantile": 5, "of": "order_count", "method": "r_rfm"},
+            "monetary": {"quantile": 5, "of": "net_sales", "method": "r_rfm"},
+        },
+        "decide": {"rules": [{"tier": "a", "when": "net_sales > 0"}, {"tier": "b"}]},
+    }), "p.yaml")  # fmt: skip
+    made = warehouses.empty(str(request.param))
+    with held(made):
+        source = Said(made, tmp_path_factory.mktemp("orders") / "said")
+        source.put("customers", [customer(number) for number in dict.fromkeys(line["customer_id"] for line in lines)])
+        source.put("sales", [
+            sale(f"S{n}", customer_id=line["customer_id"], sold_on=line["order_date"], net_amount=line["revenue"])
+            for n, line in enumerate(lines)
+        ])  # fmt: skip
+        source.put("receivables", [])
+        source.put("payments", [])
+        source.load(batch_of("2001-01", 72))
+        with connected(made, "tiering_warehouse") as connection:
+            taken = take_measures(connection, [policy], "customer", RFM["as_of"])
+        with connected(made, "tiering_warehouse") as connection:
+            table = read_indicators(connection, policy, taken.table)
+    yield {row["account_id"]: row for row in table.to_pylist()}
+    warehouses.drop(made)
+
+
+def test_the_r_package_finds_the_same_customers_orders_and_revenue(orders: dict[str, Row]) -> None:
+    assert len(orders) == RFM["customers"]
+    assert sum(row["order_count"] for row in orders.values()) == RFM["orders"]
+    assert sum(row["net_sales"] for row in orders.values()) == RFM["revenue"]
+    assert Counter(row["order_count"] for row in orders.values()) == RFM["customers_by_orders"]
+
+
+def test_the_r_package_cuts_where_we_do(orders: dict[str, Row]) -> None:
+    scores = {"recency_days": "recency", "order_count": "frequency", "net_sales": "monetary"}
+    for name, printed in RFM["cut_points"].items():
+        values = [row[name] for row in orders.values()]
+        cuts = [quantile_7(values, Fraction(n, 5)) + 1 for n in range(1, 5)]
+        assert cuts == [Fraction(str(point)) for point in printed], name
+        for row in orders.values():
+            passed = sum(point <= row[name] for point in cuts)
+            assert row[scores[name]] == (5 - passed if name == "recency_days" else 1 + passed), row["account_id"]
+
+
+def test_the_r_package_scores_five_customers_as_we_do(orders: dict[str, Row]) -> None:
+    for number, expected in RFM["scores"].items():
+        row = orders[number]
+        names = ("recency_days", "order_count", "net_sales", "recency", "frequency", "monetary")
+        assert [row[name] for name in names] == expected, number
