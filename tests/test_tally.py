@@ -90,6 +90,16 @@ def test_undefined_counts_as_its_value_in_rules() -> None:
     assert lines(counts, "tier") == {"A": 1, "B": 1}
 
 
+def test_whom_a_run_would_refuse_is_on_no_rule() -> None:
+    text = rules("{tier: A, when: points >= 5}, {tier: A, when: rate > 0}, {tier: B}", "missing: {points: {as: 0}}",
+                 of=(POINTS, RATE), tiers="A B")  # fmt: skip
+    rows = [{"points": Decimal(11), "rate": Decimal(1)}, {"points": Decimal(9), "rate": None},
+            {"points": Decimal(9), "rate": Decimal(1)}]  # fmt: skip
+    counts = counted(text, rows)
+    assert lines(counts, "line") == {"points >= 5 → A": 1, "rate > 0 → A": 0, "everybody else → B": 0}
+    assert (sum(lines(counts, "outside").values()), sum(lines(counts, "undefined").values())) == (1, 1)
+
+
 def test_a_gap_is_counted() -> None:
     counts = counted(bands("{tier: A, above: 5}, {tier: B, below: 5}", tiers="A B"), sales("5", "5", "6"))
     assert lines(counts, "gap") == {"in no line": 2}
