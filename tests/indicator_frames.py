@@ -6,7 +6,6 @@ above every number it names, every text it names and one it does not, missing va
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import ROUND_FLOOR, Decimal
 from pathlib import Path
@@ -130,8 +129,7 @@ def texts_of(policy: Policy, name: str) -> list[str]:
     """Return every text that the policy holds an indicator against."""
     found = [str(value) for of, lines in scales_of(policy) if of == name for line in lines for value in line.names]
     for condition in conditions_of(policy):
-        if name in condition.indicators:
-            found += [text.replace("''", "'") for text in re.findall(r"'((?:[^']|'')*)'", condition.text)]
+        found += condition.texts.get(name, [])
     if policy.class_ and policy.class_.of == name:
         found += list(policy.class_.classes)
     return list(dict.fromkeys([*found, *(policy.indicators[name].values or [])]))

@@ -292,6 +292,11 @@ def test_indicators_missing_and_bounds_are_listed() -> None:
     assert Condition("rate between 0.1 and 0.2").bounds == {"rate": {Decimal("0.1"), Decimal("0.2")}}
 
 
+def test_the_texts_an_indicator_is_compared_with_are_listed() -> None:
+    condition = Condition("region in ('north', 'it''s') and not (status = 'x' or 'y' <> status) and rate > 1")
+    assert condition.texts == {"region": ["north", "it's"], "status": ["x", "y"], "rate": []}
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [
