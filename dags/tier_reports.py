@@ -3,7 +3,7 @@
 
 One mail per account manager about everything that was published since the last one. `write` puts the mails into
 `tiering.email_outbox` in one transaction, `send` delivers them by the connection `tiering_smtp`; without that
-connection they land as `.eml` and `.html` files in the mail folder.
+connection they land as `.eml`, `.html` and `.xlsx` files in the mail folder.
 
 | fails | means | hurts | do |
 |---|---|---|---|

@@ -55,6 +55,13 @@ class Mover:
         _check("the cause of a move", self.cause, Cause)
 
 
+def by_money_at_stake(mover: Mover) -> tuple[bool, Decimal, str]:
+    """Sorts the most money first, movers of unknown value last."""
+    if mover.value is None or not mover.value.is_finite():
+        return True, Decimal(0), mover.customer_id
+    return False, -mover.value, mover.customer_id
+
+
 @dataclass(frozen=True)
 class TierCount:
     """How many customers a tier has (rank 1 is best), and had at the previous publication (None: no such)."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 REPLY_LENGTH: Final = 200
 LOST_IN_A_ROW: Final = 3  # connections lost on so many messages in a row stop the sender
 _AUTHENTICATION_REQUIRED: Final = {530, 538}
+_XLSX: Final = ("application", "vnd.openxmlformats-officedocument.spreadsheetml.sheet")
 
 _UNSAFE_IN_HEADER: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]|=\\?")
 _LOCAL_PART: Final = r"(?!-)[A-Za-z0-9_+&'~-]+(?:\.[A-Za-z0-9_+&'~-]+)*"
@@ -153,9 +154,17 @@ def build_message(
     message["X-Tiering-Run"] = safe_header(run_note)
     message.set_content(rendered.text, cte=_encoding(rendered.text))
     message.add_alternative(rendered.html, subtype="html", cte=_encoding(rendered.html))
-    # "=_" can stand in neither encoding of the bodies, so the boundary cannot occur in them.
-    message.set_boundary("=_" + hashlib.sha256(message_id.encode()).hexdigest()[:40])
+    message.set_boundary(_boundary(message_id, "bodies"))
+    if rendered.workbook is not None:
+        name, content = rendered.workbook
+        message.add_attachment(content, *_XLSX, filename=safe_header(name))
+        message.set_boundary(_boundary(message_id, "parts"))
     return message
+
+
+def _boundary(message_id: str, level: str) -> str:
+    """A boundary that no part can hold: "=_" stands in none of their encodings."""
+    return "=_" + hashlib.sha256(f"{level} of {message_id}".encode()).hexdigest()[:40]
 
 
 def _encoding(body: str) -> str:
@@ -363,16 +372,19 @@ def _printable(text: str) -> str:
     return " ".join(shown.split())[:REPLY_LENGTH]
 
 
-def write_message_files(folder: Path, name: str, message: bytes) -> tuple[Path, Path]:
-    """Write `<name>.eml` and its page `<name>.html` into the folder, each whole or not at all."""
-    body = message_from_bytes(message, policy=policy.default).get_body(("html",))
+def write_message_files(folder: Path, name: str, message: bytes) -> tuple[Path, ...]:
+    """Write `<name>.eml`, its page `<name>.html` and, if it has one, its `<name>.xlsx`, each whole or not at all."""
+    read = message_from_bytes(message, policy=policy.default)
+    body = read.get_body(("html",))
     if body is None:
         raise ValueError("the message has no HTML part")
+    workbooks = [part for part in read.iter_attachments() if part.get_content_type() == "/".join(_XLSX)]
     folder.mkdir(parents=True, exist_ok=True)
     stem = _file_stem(name)
     return (
         _write_whole(folder / f"{stem}.eml", message),
         _write_whole(folder / f"{stem}.html", str(body.get_content()).encode("utf-8")),
+        *(_write_whole(folder / f"{stem}.xlsx", part.get_content()) for part in workbooks[:1]),
     )
 
 

@@ -1,4 +1,4 @@
-"""A digest as a subject, an HTML page and its plain-text twin.
+"""A digest as a subject, an HTML page, its plain-text twin and a workbook.
 
 Both bodies are rendered from one :class:`Page`, in which every text of foreign origin is already cleaned and
 cut, so they cannot disagree. A further block (chart, outlook, roll-up) is a field of the page and a few lines
@@ -19,7 +19,7 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports.digest import Digest, Mover, PolicySection
+from reports.digest import Digest, Mover, PolicySection, by_money_at_stake
 from reports.text import clean_text
 from reports.wording import (
     NO_VALUE,
@@ -29,6 +29,7 @@ from reports.wording import (
     driver_in_words,
     entity_in_words,
 )
+from reports.workbook import WorkbookFile, write_workbook
 
 MAX_LISTED: Final = 50  # movers per policy and direction; the rest is a count
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -36,9 +37,12 @@ TEMPLATES: Final = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True)
 class RenderedDigest:
+    """`workbook` is attached to the mail when there is one."""
+
     subject: str
     html: str
     text: str
+    workbook: WorkbookFile | None = None
 
 
 @dataclass(frozen=True)
@@ -114,10 +118,12 @@ def render_digest(digest: Digest) -> RenderedDigest:
     with decimal.localcontext() as context:
         context.prec = 60  # a sum of money must not meet the default of 28 digits
         page = _lay_out(digest, language)
+        workbook = write_workbook(digest, page.subject)
     html = _environment().get_template("digest.html.j2").render(page=page, _=language)
     text = _environment().get_template("digest.txt.j2").render(page=page, _=language)
     # The text is escaped like everything else and unescaped once, whole: no template can forget to escape.
-    return RenderedDigest(subject=page.subject, html=html, text=Markup(text).unescape())  # noqa: S704
+    plain = Markup(text).unescape()  # noqa: S704
+    return RenderedDigest(subject=page.subject, html=html, text=plain, workbook=workbook)
 
 
 @lru_cache(maxsize=1)
@@ -229,7 +235,7 @@ def _list_movers(
     Groups start with the news that matters: the worst tier when down, the best tier otherwise.
     """
     _ = language
-    movers = sorted(_going(section.movers, direction), key=_by_money_at_stake)
+    movers = sorted(_going(section.movers, direction), key=by_money_at_stake)
     if not movers:
         return None
     listed, rest = movers[:MAX_LISTED], len(movers) - MAX_LISTED
@@ -250,7 +256,7 @@ def _list_movers(
             )
             for tier, members in groups
         ),
-        rest=_("Not listed here: {count} more", count=_.count(rest)) if rest > 0 else "",
+        rest=_("Not listed here: {count} more, see the attached workbook", count=_.count(rest)) if rest > 0 else "",
     )
 
 
@@ -258,12 +264,6 @@ def _action(section: PolicySection, tier: str | None, language: Language) -> str
     _ = language
     action = _.title(section.actions.get(tier or "", {}), "", TEXT_LENGTH)
     return _("What follows: {action}", action=action) if action else ""
-
-
-def _by_money_at_stake(mover: Mover) -> tuple[bool, Decimal, str]:
-    if mover.value is None or not mover.value.is_finite():
-        return True, Decimal(0), mover.customer_id
-    return False, -mover.value, mover.customer_id
 
 
 def _mover_line(mover: Mover, currency: str, language: Language) -> MoverLine:

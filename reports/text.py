@@ -15,8 +15,11 @@ _JOINERS: Final = "\u200c\u200d"
 
 def clean_text(value: object, length: int = NAME_LENGTH) -> str:
     """One visible line: no control, bidi or unencodable character, at most `length` characters."""
+    text = str(value)[: length * _READ_AT_MOST]
+    if text.isprintable():  # nothing to clean; most names are
+        return _cut(text, length)
     shown = []
-    for character in str(value)[: length * _READ_AT_MOST]:
+    for character in text:
         category = unicodedata.category(character)
         if category in {"Cc", "Zl", "Zp"}:
             shown.append(" ")
@@ -24,5 +27,9 @@ def clean_text(value: object, length: int = NAME_LENGTH) -> str:
             shown.append("\ufffd")
         elif category != "Cf" or character in _JOINERS:
             shown.append(character)
-    line = " ".join("".join(shown).split())
+    return _cut("".join(shown), length)
+
+
+def _cut(text: str, length: int) -> str:
+    line = " ".join(text.split())
     return line if len(line) <= length else line[: length - 1].rstrip() + "…"

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from babel import Locale
 from babel.dates import format_date
 from babel.messages.pofile import read_po
 from babel.numbers import format_compact_currency, format_currency, format_decimal, format_percent
@@ -46,8 +47,9 @@ class Language:
     def __init__(self, locale: str) -> None:
         prefix = re.split(r"[-_.]", locale.lower(), maxsplit=1)[0]
         self.code = prefix if prefix in LOCALES else "en"
-        self.locale = LOCALES[self.code]
-        self.tag = self.locale.replace("_", "-")
+        self.tag = LOCALES[self.code].replace("_", "-")
+        # Parsed once: Babel searches its files for "zh_CN" at every figure otherwise.
+        self.locale = Locale.parse(LOCALES[self.code])
         self._catalogue = read_catalogue(self.code)
 
     def __call__(self, message: str, **values: object) -> str:

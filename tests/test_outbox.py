@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from email import message_from_string
+from email import message_from_string, policy
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from companies import (  # noqa: F401 - fixtures
     warehouses,
 )
 from conftest import free_port
+from openpyxl import load_workbook
 
 from reports.mail import MailServerError, SmtpServer
 from sql.connect import Database
@@ -49,9 +52,21 @@ def mails(warehouse: Database) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
+def body_of(mail: dict[str, Any], kind: str) -> str:
+    part = message_from_string(mail["message"], policy=policy.default).get_body((kind,))
+    assert part is not None
+    return str(part.get_content())
+
+
 def text_of(mail: dict[str, Any]) -> str:
-    part = message_from_string(mail["message"]).get_payload()[0]
-    return part.get_payload(decode=True).decode()
+    return body_of(mail, "plain")
+
+
+def cells_of(mail: dict[str, Any]) -> list[list[tuple[Any, ...]]]:
+    """The rows of each sheet of the attached workbook, headings included."""
+    (part,) = message_from_string(mail["message"], policy=policy.default).iter_attachments()
+    book = load_workbook(BytesIO(part.get_content()))
+    return [list(sheet.iter_rows(values_only=True)) for sheet in book.worksheets]
 
 
 @pytest.fixture
@@ -137,12 +152,31 @@ def test_a_hostile_name_is_harmless_in_the_page(moved: Database) -> None:
     )
     query(moved, "UPDATE facts.customers SET name = :name WHERE customer_id = :id", name=hostile, id=customer[0][0])
     write(moved)
-    pages = [
-        message_from_string(mail["message"]).get_payload()[1].get_payload(decode=True).decode() for mail in mails(moved)
-    ]
+    pages = [body_of(mail, "html") for mail in mails(moved)]
     assert any("&lt;script&gt;" in page for page in pages)
     assert not any("<script" in page for page in pages)
     assert all("evil" not in str(message_from_string(mail["message"]).items()) for mail in mails(moved))
+    names = [cell for mail in mails(moved) for row in cells_of(mail)[0] for cell in row]
+    assert names.count(hostile) == 1
+
+
+def test_the_attached_workbook_lists_the_movers_of_its_manager_and_of_nobody_else(moved: Database) -> None:
+    write(moved)
+    addresses = dict(
+        query(moved, "SELECT account_manager_id, email FROM facts.account_managers WHERE superseded_in IS NULL")
+    )
+    movers = query(
+        moved,
+        "SELECT customer_id, account_manager_id FROM tiering.tier_change "
+        "WHERE as_of = :day AND superseded_at IS NULL ORDER BY customer_id",
+        day=SECOND,
+    )
+    expected = defaultdict(list)
+    for customer_id, manager in movers:
+        expected[manager if addresses.get(manager) else None].append(customer_id)
+    listed = {mail["account_manager_id"]: sorted(row[2] for row in cells_of(mail)[0][1:]) for mail in mails(moved)}
+    assert len(movers) > 20
+    assert {manager: customers for manager, customers in listed.items() if customers} == dict(expected)
 
 
 @dataclass
@@ -206,10 +240,11 @@ def test_a_server_that_is_not_there_leaves_everything_pending(moved, tmp_path) -
     assert {mail["status"] for mail in mails(moved)} == {"pending"}
 
 
-def test_without_a_server_each_mail_is_two_files(moved, tmp_path) -> None:
+def test_without_a_server_each_mail_is_three_files(moved, tmp_path) -> None:
     write(moved)
     assert send_outbox(moved, None, tmp_path).counts == {"filed": len(mails(moved))}
-    assert len(list(tmp_path.glob("*.eml"))) == len(list(tmp_path.glob("*.html"))) == len(mails(moved))
+    suffixes = Counter(path.suffix for path in tmp_path.iterdir())
+    assert suffixes == dict.fromkeys((".eml", ".html", ".xlsx"), len(mails(moved)))
     assert all(path.name.startswith(SECOND.isoformat()) for path in tmp_path.iterdir())
 
 

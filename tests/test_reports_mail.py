@@ -11,8 +11,10 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from openpyxl import load_workbook
 
 from reports.digest import Digest, Mover, PolicySection
 from reports.mail import (
@@ -40,9 +43,11 @@ from reports.mail import (
     write_message_files,
 )
 from reports.render import RenderedDigest, render_digest
+from reports.workbook import WorkbookFile
 
 SENDER = "Customer tiering <tiering@corp.example>"
 PASSWORD = "s3cret-Pa55"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 INJECTION = "=?UTF-8?Q?ACME=0D=0AReply-To:_x@evil.example=0D=0A?="
 
 
@@ -389,6 +394,40 @@ def test_no_customer_name_is_ever_in_a_header(name: str) -> None:
     assert "Reply-To" not in str(parts)
 
 
+def test_a_digest_is_two_bodies_and_one_workbook_with_a_name_of_its_own() -> None:
+    raw = bytes(a_message(render_digest(a_digest("Harbour Foods"))))
+    read = message_from_bytes(raw, policy=policy.default)
+    assert read.get_content_type() == "multipart/mixed"
+    bodies, workbook = read.iter_parts()
+    assert bodies.get_content_type() == "multipart/alternative"
+    assert [part.get_content_type() for part in bodies.iter_parts()] == ["text/plain", "text/html"]
+    assert workbook.get_content_type() == XLSX
+    assert workbook.get_content_disposition() == "attachment"
+    assert workbook.get_filename() == "customer-tiers-2026-03-31.xlsx"
+    assert workbook.get_content().startswith(b"PK")
+    assert list(read.iter_attachments()) == [workbook]
+    assert bodies.get_boundary() != read.get_boundary()
+    assert raw.isascii()
+    assert max(map(len, raw.split(b"\r\n"))) <= 200
+    assert not [part.defects for part in read.walk() if part.defects]
+
+
+def test_the_workbook_changes_neither_a_header_nor_the_message_id() -> None:
+    rendered = render_digest(a_digest("Harbour Foods"))
+    without = a_message(RenderedDigest(rendered.subject, rendered.html, rendered.text))
+    message = a_message(rendered)
+    assert [item for item in message.items() if item[0] != "Content-Type"] == [
+        item for item in without.items() if item[0] != "Content-Type"
+    ]
+    assert bytes(message) == bytes(a_message(render_digest(a_digest("Harbour Foods"))))
+
+
+@pytest.mark.parametrize("name", ["x\r\nBcc: y@evil.example", INJECTION])
+def test_an_unsafe_name_of_a_workbook_stops_the_message(name: str) -> None:
+    with pytest.raises(UnsafeHeaderError):
+        a_message(RenderedDigest("s", "<p></p>", "", WorkbookFile(name, b"PK")))
+
+
 def test_an_injected_header_in_a_customer_name_does_not_arrive() -> None:
     script = Script()
     message = bytes(a_message(render_digest(a_digest(INJECTION))))
@@ -396,7 +435,22 @@ def test_an_injected_header_in_a_customer_name_does_not_arrive() -> None:
         assert send(server, outbox("a@corp.example", body=message)) == {"a": "sent"}
     read = message_from_bytes(script.accepted[0][1], policy=policy.default)
     assert read["Reply-To"] is None
-    assert read.get_content_type() == "multipart/alternative"
+    assert read.get_content_type() == "multipart/mixed"
+
+
+@pytest.mark.parametrize("locale", ["en", "zh"])
+def test_the_workbook_arrives_whole_and_opens(locale: str) -> None:
+    script = Script()
+    digest = replace(a_digest(INJECTION), locale=locale)
+    rendered = render_digest(digest)
+    with mail_server(script) as server:
+        assert send(server, outbox("a@corp.example", body=bytes(a_message(rendered)))) == {"a": "sent"}
+    (part,) = message_from_bytes(script.accepted[0][1], policy=policy.default).iter_attachments()
+    assert rendered.workbook is not None
+    assert part.get_content() == rendered.workbook.content
+    book = load_workbook(BytesIO(part.get_content()))
+    assert book.sheetnames == {"en": ["Movers", "Tiers"], "zh": ["等级变动客户", "等级构成"]}[locale]
+    assert book.worksheets[0]["D2"].value == INJECTION
 
 
 # --- delivery ---
@@ -645,6 +699,15 @@ def test_a_message_is_written_as_eml_and_as_page(tmp_path: Path) -> None:
     assert eml.read_bytes() == raw
     assert "长" * 5000 in page.read_text(encoding="utf-8")
     assert sorted(eml.parent.iterdir()) == [eml, page]
+
+
+def test_the_workbook_of_a_message_is_written_beside_its_page(tmp_path: Path) -> None:
+    rendered = render_digest(a_digest("Harbour Foods"))
+    assert rendered.workbook is not None
+    paths = write_message_files(tmp_path, "m", bytes(a_message(rendered)))
+    assert [path.name for path in paths] == ["m.eml", "m.html", "m.xlsx"]
+    assert paths[2].read_bytes() == rendered.workbook.content
+    assert "Harbour Foods" in paths[1].read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["../../x", "/etc/passwd", "..", "", "a/b\\c", "王芳", "x\0y", "n" * 300, ".hidden"])
