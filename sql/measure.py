@@ -54,7 +54,7 @@ METHODS = {
 
 _DIGITS = {"money": 4, "ratio": 18, "points": 18, "number": 18}
 _COLUMN = re.compile(r"^, (.*?) AS (\w+)(?:\s+/\* (.*?) \*/)?$", re.MULTILINE | re.DOTALL)
-_WITHOUT_END = "ever"
+_FURTHER = re.compile(r"\battributes\.value_(\w+)")
 
 
 @dataclass(frozen=True)
@@ -267,7 +267,7 @@ def _fault_of(policy: Policy, indicator: Indicator) -> str | None:
         return f"{name} needs a window, such as 12 months or calendar_year"
     if indicator.window is not None and not measure.windowed:
         return f"{name} takes no window; leave it out"
-    if name == "sales_growth" and indicator.window == _WITHOUT_END:
+    if name == "sales_growth" and indicator.window == "ever":
         return "sales_growth has nothing to compare with before `ever`; give a window such as 12 months"
     if measure.needs_kind and not indicator.kinds:
         return f"{name} needs a kind: which {_KINDS_OF.get(name, 'kinds')}"
@@ -292,7 +292,7 @@ def measure_statement(grain: str, columns: Iterable[str], kinds: Mapping[str, Ki
 def measure_names(grain: str, columns: Iterable[str], kinds: Mapping[str, Kind] | None = None) -> dict[str, Any]:
     """Return the names that measures/measures.sql and its pieces are rendered with to take `columns`."""
     library = read_library()
-    windows, further = {"ever"}, set()
+    windows = {"ever"}
     attributes: list[Stated] = []
     assessed: list[Stated] = []
     asked: dict[str, list[Kind]] = {}
@@ -304,7 +304,6 @@ def measure_names(grain: str, columns: Iterable[str], kinds: Mapping[str, Kind] 
             (attributes if name == "attribute" else assessed).append(stated)
             continue
         measure = library[name]
-        further |= {read.removeprefix("customers.attr_") for read in measure.entity if ".attr_" in read}
         parts = rest.split("__") if rest else []
         if measure.windowed:
             windows.add(parts.pop())
@@ -318,12 +317,12 @@ def measure_names(grain: str, columns: Iterable[str], kinds: Mapping[str, Kind] 
         "attributes": attributes,
         "assessed": assessed,
         "assessments": sorted({column.name for column in assessed}),
-        "further_attributes": sorted(further | {column.name for column in attributes if not column.is_own}),
     }
-    defined = {alias: f"{value} AS {alias}" for value, alias, _ in _COLUMN.findall(
-        render("measures/library.jinja", **names)
-    )}  # fmt: skip
-    return names | {"columns": [defined[column] for column in wanted]}
+    found = _COLUMN.findall(render("measures/library.jinja", **names))
+    defined = {alias: f"{value} AS {alias}" for value, alias, _ in found}
+    chosen = [defined[column] for column in wanted]
+    further = {name for text in chosen for name in _FURTHER.findall(text)}
+    return names | {"columns": chosen, "further_attributes": sorted(further)}
 
 
 @dataclass(frozen=True)

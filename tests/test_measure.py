@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pytest
 from companies import (
     ENGINES,
+    ROOT,
     Said,
     Warehouses,
     batch_of,
@@ -31,6 +33,7 @@ from companies import (
     tables_of,
     warehouses,
 )
+from test_statements import every_column
 
 from sql.connect import Database, connected
 from sql.contract import ENTITIES
@@ -315,39 +318,83 @@ TEXT = """
 id: p
 title: {{en: P}}
 ref: S0
-grain: customer
+grain: {grain}
 schedule: "0 6 2 * *"
 as_of: previous_month_end
 tiers: [a, b]
-indicators: {{x: {indicator}}}
-decide: {{rules: [{{tier: a, when: x > 0}}, {{tier: b}}]}}
-missing: {{x: {{tier: b, status: provisional}}}}
+indicators: {{x: {indicator}, y: {{measure: net_sales, window: ever}}}}
+decide: {{rules: [{{tier: a, when: y > 0}}, {{tier: b}}]}}
 """
 
+REFUSED = {
+    "{measure: nett_sales, window: ever}": (
+        "policy p, indicator x: there is no measure nett_sales; did you mean net_sales?"
+    ),
+    "{measure: collection_rate, window: ever}": "there is no measure collection_rate; name its basis: gross or net",
+    "{measure: dso, window: 12 months}": "there is no measure dso; name its basis: gross or net",
+    "{measure: weather, window: ever}": "there is no measure weather; see docs/measures.md",
+    "{measure: net_sales, window: ever, basis: net}": "net_sales takes no basis; leave it out",
+    "{measure: net_sales}": "net_sales needs a window, such as 12 months or calendar_year",
+    "{measure: overdue_amount, window: ever}": "overdue_amount takes no window; leave it out",
+    "{measure: sales_growth, window: ever}": "sales_growth has nothing to compare with before `ever`",
+    "{measure: balance}": "balance needs a kind: which balance, such as assets",
+    "{measure: event_count, window: ever}": "event_count needs a kind: which events, such as life_event",
+    "{measure: net_sales, window: ever, kind: visit}": "net_sales takes no kind; leave it out",
+    "{measure: months_to_close}": "is measured at grain opportunity, and the policy's grain is customer",
+    "{measure: nature}": "nature is a text; say unit: text",
+    f"{{measure: contact_count, window: ever, kind: [{', '.join(f'channel_{n}' for n in range(7))}]}}": (
+        "characters, and a database keeps 63; shorten the name, or ask for fewer kinds at once"
+    ),
+    f"{{attribute: {'a' * 60}}}": "has 77 characters, and a database keeps 63",
+}
 
-@pytest.mark.parametrize(
-    ("indicator", "says"),
-    [
-        (
-            "{measure: nett_sales, window: ever}",
-            "policy p, indicator x: there is no measure nett_sales; did you mean net_sales?",
-        ),
-        (
-            "{measure: collection_rate, window: ever}",
-            "there is no measure collection_rate; name its basis: gross or net",
-        ),
-        ("{measure: weather, window: ever}", "there is no measure weather; see docs/measures.md"),
-    ],
-)
-def test_an_unknown_measure_is_named_with_its_near_miss(indicator: str, says: str, warehouses: Warehouses) -> None:
-    policy = parse_policy(TEXT.format(indicator=indicator), "p.yaml")
+
+@pytest.mark.parametrize("indicator", REFUSED)
+def test_what_the_library_does_not_take_is_refused_with_what_to_do(indicator: str) -> None:
+    policy = parse_policy(TEXT.format(indicator=indicator, grain="customer"), "p.yaml")
     with pytest.raises(TieringError) as caught:
         columns_for([policy])
-    assert says in str(caught.value)
+    assert str(caught.value).startswith("policy p, indicator x: ")
+    assert REFUSED[indicator] in str(caught.value)
+
+
+def test_nothing_is_measured_for_a_policy_that_is_refused(warehouses: Warehouses) -> None:
+    policy = parse_policy(TEXT.format(indicator="{measure: weather, window: ever}", grain="customer"), "p.yaml")
     database = warehouses.empty("duckdb")
     with connected(database, "tiering_warehouse") as connection, pytest.raises(TieringError):
         take_measures(connection, [policy], "customer", MONTH_END)
     warehouses.drop(database)
+
+
+def test_kinds_that_would_share_a_column_are_refused() -> None:
+    policies = [
+        parse_policy(TEXT.format(indicator=f"{{measure: balance, kind: {kind}}}", grain="customer"), "p.yaml")
+        for kind in ("[a, b_c]", "[a_b, c]")
+    ]
+    for policy in policies:
+        assert columns_for([policy])[0] == "balance__a_b_c"
+    with pytest.raises(TieringError, match="kinds a_b and c and another indicator's a and b_c would share the column"):
+        columns_for(policies)
+
+
+COLUMNS = {
+    "{measure: collection_rate, basis: gross, window: 12 months}": ["collection_rate_gross__12_months"],
+    "{measure: receivable_balance}": ["receivable_balance"],
+    "{measure: contact_count, window: 90 days, kind: [visit, phone, visit]}": ["contact_count__phone_visit__90_days"],
+    "{measure: contact_count, window: 90 days}": ["contact_count__90_days"],
+    "{measure: days_since_contact, kind: visit}": ["days_since_contact__visit"],
+    "{attribute: industry}": ["attribute__industry__text"],
+    "{attribute: is_blocked, unit: flag}": ["attribute__is_blocked__flag"],
+    "{attribute: employees, unit: count}": ["attribute__employees__number"],
+    "{assessment: relation}": ["assessment__relation__number", "assessment__relation__on"],
+    "{assessment: relation, unit: text}": ["assessment__relation__on", "assessment__relation__text"],
+}
+
+
+@pytest.mark.parametrize("indicator", COLUMNS)
+def test_a_column_is_named_for_what_it_holds(indicator: str) -> None:
+    policy = parse_policy(TEXT.format(indicator=indicator, grain="customer"), "p.yaml")
+    assert columns_for([policy]) == sorted([*COLUMNS[indicator], "net_sales__ever"])
 
 
 def test_only_what_is_asked_for_is_computed() -> None:
@@ -358,6 +405,29 @@ def test_only_what_is_asked_for_is_computed() -> None:
     statement = measure_statement("customer", ["order_count__ever"])
     assert "facts.payments" not in statement
     assert "gross_sales__" not in statement
+    statement = measure_statement("customer", ["receivable_balance"])
+    assert "facts.receivables" in statement
+    assert "facts.sales" not in statement
+
+
+@pytest.mark.parametrize("grain", GRAINS)
+def test_every_table_of_facts_is_read_once(grain: str) -> None:
+    statement = measure_statement(grain, every_column(grain))
+    tables = re.findall(r"\bfacts\.(\w+)", statement)
+    assert sorted(tables) == sorted(set(tables))
+    assert set(tables) == set(ENTITIES) - {"account_managers", "exchange_rates", "plan", "open_orders"}
+
+
+@pytest.mark.parametrize("grain", GRAINS)
+def test_no_column_at_all_is_still_a_statement(grain: str, fresh: Database) -> None:
+    with connected(fresh, "tiering_warehouse") as connection:
+        assert take_measures(connection, [], grain, MONTH_END).rows == 0
+
+
+def test_the_table_of_measures_is_what_the_generator_makes() -> None:
+    generator = runpy.run_path(str(ROOT / "tools" / "measure_table.py"))
+    page = (ROOT / "docs" / "measures.md").read_text(encoding="utf-8")
+    assert page == generator["render_measures"](), "run: .venv/bin/python tools/measure_table.py"
 
 
 def test_every_measure_is_documented() -> None:
