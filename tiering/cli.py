@@ -51,6 +51,13 @@ def build_parser() -> argparse.ArgumentParser:
     lint.add_argument("--source", help="folder of SELECTs that must provide the measures (default: TIERING_SOURCE)")
     lint.add_argument("--data", action="store_true", help="count the warehouse's accounts on each line and in each gap")
     lint.add_argument("--as-of", help="with --data: the day to count on (default: the latest that the facts cover)")
+    explain = verbs.add_parser("explain", help="tell how the tier of one customer came about, in plain words")
+    explain.add_argument("customer", help="number of the customer (or of the account, group, opportunity, request)")
+    explain.add_argument("--policy", help="the policy to explain (default: every policy that knows the customer)")
+    explain.add_argument(
+        "--as-of", type=date.fromisoformat, help="the day to explain (default: the latest published day)"
+    )
+    explain.add_argument("--language", choices=["en", "zh"], default="en", help="language to tell it in (default: en)")
     return parser
 
 
@@ -82,6 +89,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 as_json=options.format == "json",
                 with_data=options.data,
                 as_of=options.as_of,
+            )
+        elif options.verb == "explain":
+            from tiering.explain import run_explain
+
+            return run_explain(
+                console,
+                options.customer,
+                policy_id=options.policy,
+                as_of=options.as_of,
+                language=options.language,
             )
         else:
             from tiering.check import check_installation

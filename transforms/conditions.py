@@ -7,8 +7,9 @@ numbers, texts in single quotes and `true`/`false`. A comparison with a missing 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 import sqlglot
 from sqlglot import exp
@@ -32,6 +33,43 @@ MAXIMUM_DEPTH = 100
 
 class ConditionError(ValueError):
     """A condition that is not in the language; the message says what is wrong."""
+
+
+class ConditionWords(Protocol):
+    """How a reader's language says the parts of a condition; a `title` is an indicator's."""
+
+    def both(self, left: str, right: str) -> str:
+        """Say that both hold."""
+
+    def either(self, left: str, right: str) -> str:
+        """Say that one of them holds."""
+
+    def negated(self, part: str) -> str:
+        """Say that it does not hold."""
+
+    def enclosed(self, part: str) -> str:
+        """Keep a part together."""
+
+    def missing(self, title: str) -> str:
+        """Say that there is no value."""
+
+    def known(self, title: str) -> str:
+        """Say that there is a value."""
+
+    def between(self, title: str, low: str, high: str) -> str:
+        """Say that a value lies between two others, both included."""
+
+    def one_of(self, title: str, values: list[str]) -> str:
+        """Say that a value is one of several."""
+
+    def named(self, title: str, value: str, *, is_it: bool) -> str:
+        """Say that a text or a flag has a value, or has not."""
+
+    def compared(self, title: str, sign: str, value: str) -> str:
+        """Say how a number stands to another; `sign` is =, <>, >, >=, < or <=."""
+
+    def value(self, indicator: str, value: Decimal | str | bool) -> str:
+        """Say a value that an indicator is compared with."""
 
 
 class Condition:
@@ -95,6 +133,10 @@ class Condition:
         """The condition in one spelling: spaces, letter case of words and zeros at the end do not count."""
         return _spell(self._tree)
 
+    def spelled(self, titles: Mapping[str, str], words: ConditionWords) -> str:
+        """Return the condition in a reader's words, with titles for the names of indicators."""
+        return _say(self._tree, titles, words)
+
     def holds(self, frame: Any) -> Any:
         """Return for every row of `frame` (one column per indicator) whether the condition is true.
 
@@ -152,6 +194,49 @@ def _spell(node: Any) -> str:
     if isinstance(node, exp.Literal) and node.is_string:
         return "'" + node.name.replace("'", "''") + "'"
     return spell_number(_number(node)) if isinstance(node, exp.Literal) else node.name
+
+
+_TURNED = {"=": "=", "<>": "<>", ">": "<", ">=": "<=", "<": ">", "<=": ">="}
+
+
+def _say(node: Any, titles: Mapping[str, str], words: ConditionWords) -> str:
+    """Return what is true or false, in a reader's words."""
+    if isinstance(node, exp.Paren):
+        return words.enclosed(_say(node.this, titles, words))
+    if isinstance(node, exp.And | exp.Or):
+        join = words.both if isinstance(node, exp.And) else words.either
+        return join(_say(node.this, titles, words), _say(node.expression, titles, words))
+    if isinstance(node, exp.Not):
+        if isinstance(node.this, exp.Is):
+            return words.known(titles[node.this.this.unnest().name])
+        inner = _say(node.this, titles, words)
+        return words.negated(inner if isinstance(node.this, exp.Paren | exp.Column) else words.enclosed(inner))
+    if isinstance(node, exp.Is):
+        return words.missing(titles[node.this.unnest().name])
+    if isinstance(node, exp.Column):
+        return titles[node.name]
+    if isinstance(node, exp.Boolean):
+        return words.value("", bool(node.this))
+    return _say_comparison(node, titles, words)
+
+
+def _say_comparison(node: Any, titles: Mapping[str, str], words: ConditionWords) -> str:
+    indicator = node.find(exp.Column).name
+
+    def said(value: Any) -> str:
+        inner = value.unnest()
+        return titles[inner.name] if isinstance(inner, exp.Column) else words.value(indicator, _value(inner, None))
+
+    if isinstance(node, exp.Between):
+        return words.between(said(node.this), said(node.args["low"]), said(node.args["high"]))
+    if isinstance(node, exp.In):
+        return words.one_of(said(node.this), [said(option) for option in node.expressions])
+    left, right, sign = node.this.unnest(), node.expression.unnest(), _COMPARISONS[type(node)]
+    if not isinstance(left, exp.Column):
+        left, right, sign = right, left, _TURNED[sign]
+    if sign in ("=", "<>") and (isinstance(right, exp.Boolean) or right.is_string):
+        return words.named(said(left), said(right), is_it=sign == "=")
+    return words.compared(said(left), sign, said(right))
 
 
 def _check_truth(node: Any, depth: int) -> None:

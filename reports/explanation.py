@@ -1,0 +1,371 @@
+"""How a tier came about, in the reader's words: what was measured, how the rules led to the tier, what follows.
+
+Whoever builds an :class:`Account` has read what one policy keeps of one account; nothing is read here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal, InvalidOperation
+
+from reports.decision_words import DecisionWords, Replay, Row, decide_again
+from reports.digest import Cause, Direction, Driver, Unit
+from reports.policy_words import PolicyWords
+from reports.text import clean_text
+from reports.wording import TEXT_LENGTH, Language, cause_in_words, driver_in_words
+from sql.errors import TieringError
+from transforms.calendar import next_on_calendar
+from transforms.changes import POPULATION
+from transforms.conditions import Condition
+from transforms.policy import Policy
+
+
+@dataclass(frozen=True)
+class Component:
+    """One indicator as it is kept: one of value and value_text is set, or none when it is missing."""
+
+    indicator: str
+    value: Decimal | None
+    value_text: str | None
+    evidence_on: date | None
+
+
+@dataclass(frozen=True)
+class Spell:
+    """What stands on a day: a tier with its status, or the reason why there is none, and since when."""
+
+    tier: str | None
+    computed_tier: str | None
+    status: str | None
+    reason: str | None
+    since_on: date
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the run of a day found: a tier with its status and score, or the reason why there is none."""
+
+    tier: str | None
+    status: str | None
+    score: Decimal | None
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Move:
+    """The move of the published tier on a day; a driver is indicator, before, after."""
+
+    from_tier: str | None
+    to_tier: str | None
+    direction: Direction
+    cause: Cause
+    drivers: tuple[Mapping[str, str | None], ...]
+
+
+@dataclass(frozen=True)
+class Override:
+    """Why people set a tier, and the day from which it no longer holds; None: until it is ended."""
+
+    reason: str
+    approved_by: str
+    valid_to: date | None
+
+
+@dataclass(frozen=True)
+class Account:
+    """What one policy, as it ran, keeps of one account: `asked_on` a day, as of the published day in force then.
+
+    `spell` is None for a policy that publishes classes and before the first published day of an account,
+    `decision` where the account was not in scope; `first_on` is the day its history begins.
+    """
+
+    policy: Policy
+    customer_id: str
+    name: str | None
+    asked_on: date
+    as_of: date
+    revision: int
+    decision: Decision | None
+    spell: Spell | None
+    components: tuple[Component, ...]
+    move: Move | None
+    override: Override | None = None
+    first_on: date | None = None
+    is_latest: bool = True
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of an explanation."""
+
+    title: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """An explanation: whom and which policy it is about, what is odd about the day, and its sections."""
+
+    account: str
+    policy: str
+    note: str
+    sections: tuple[Section, ...]
+
+
+def explain_account(account: Account, language: Language, currency: str) -> Explanation:
+    """Return how the tier of an account came about, or why it has none.
+
+    The decision is taken again on the kept indicators. Raises TieringError when that does not give what is kept.
+    """
+    return _Story(account, language, currency).explanation()
+
+
+class _Story:
+    """Tells the sections of one explanation."""
+
+    def __init__(self, account: Account, language: Language, currency: str) -> None:
+        self.account, self.policy, self.language, self.currency = account, account.policy, language, currency
+        self.words = PolicyWords(account.policy, language, currency)
+        self.replay = self._replay() if account.decision is not None and account.components else None
+        self.decision = DecisionWords(self.replay, self.words) if self.replay is not None else None
+
+    def _replay(self) -> Replay:
+        account, decision = self.account, self.account.decision
+        kept = {each.indicator: each.value_text if each.value is None else each.value for each in account.components}
+        replay = decide_again(self.policy, kept)
+        stands = (decision.tier or decision.reason, decision.score) if decision else (None, None)
+        if (replay.state, replay.score) != stands:
+            raise TieringError(
+                f"policy {self.policy.id} {account.as_of}: the kept components of {account.customer_id} do not give "
+                f"the kept tier: {stands[0]} is kept, they give {replay.state or 'none'}; restate the day"
+            )
+        return replay
+
+    @property
+    def _is_class(self) -> bool:
+        return self.policy.publishes == "class"
+
+    @property
+    def _tier(self) -> str | None:
+        """The tier in force on the day that was asked for; for a policy that publishes classes, the class found."""
+        stands = self.account.decision if self._is_class else self.account.spell
+        return stands.tier if stands is not None else None
+
+    def explanation(self) -> Explanation:
+        _, account = self.language, self.account
+        grain = {
+            "customer": _("Customer"),
+            "bill_to": _("Paying account"),
+            "group": _("Group"),
+            "opportunity": _("Opportunity"),
+            "request": _("Request"),
+        }[self.policy.grain]
+        day = _.date(account.as_of)
+        who = [f"{grain} {clean_text(account.customer_id)}", clean_text(account.name or "")]
+        policy = [self.words.localized(self.policy.title), _("As of {days}", days=day)]
+        if account.revision > 1:
+            policy.append(_("revision {number}", number=account.revision))
+        sections = {
+            _("In force"): self._standing(),
+            _("What was measured"): self._measured(),
+            _("How the rules led there"): self._led(),
+            _("What happened on {date}", date=day): self._happened(),
+            _("What follows"): self._follows(),
+        }
+        return Explanation(
+            " · ".join(part for part in who if part),
+            " · ".join(policy),
+            self._note(),
+            tuple(Section(title, tuple(rows)) for title, rows in sections.items() if rows),
+        )
+
+    def _note(self) -> str:
+        _, account = self.language, self.account
+        asked, day = _.date(account.asked_on), _.date(account.as_of)
+        if account.asked_on == account.as_of:
+            return ""
+        if account.is_latest:
+            return _("{day} is the latest published day; it is in force on {asked}.", day=day, asked=asked)
+        return _("Nothing was published on {asked}; {day} is in force on that day.", day=day, asked=asked)
+
+    # ---- what stands
+
+    def _standing(self) -> list[Row]:
+        _, spell, decision = self.language, self.account.spell, self.account.decision
+        if self._tier is None:
+            return [Row((part,)) for part in self._no_tier()]
+        rows = [(_("Class") if self._is_class else _("Tier"), self.words.tier(self._tier))]
+        if spell is not None:
+            rows.append((_("Since"), _.date(spell.since_on)))
+        if decision is not None and decision.tier is not None and decision.tier != self._tier:
+            rows.append((_("By the rules alone"), self.words.tier(decision.tier)))
+        status = spell.status if spell is not None else decision.status if decision is not None else None
+        if status is not None:
+            rows.append((_("Status"), self._status(status)))
+        override = self.account.override
+        if status == "overridden" and override is not None:
+            rows.append((_("Reason"), clean_text(override.reason, TEXT_LENGTH)))
+            rows.append((_("Approved by"), clean_text(override.approved_by)))
+            if override.valid_to is not None:
+                rows.append((_("Last day"), _.date(override.valid_to - timedelta(days=1))))
+        return [Row(cells) for cells in rows]
+
+    def _status(self, status: str) -> str:
+        _ = self.language
+        said = {
+            "final": _("final"),
+            "provisional": _("provisional"),
+            "overridden": _("set by hand"),
+            "pending": _("waits for approval; until then the tier before stands"),
+            "held": _("held at the tier before"),
+        }.get(status, clean_text(status))
+        reasons = self._provisional() if status == "provisional" else []
+        return _("{title}: {value}", title=said, value=_("; ").join(reasons)) if reasons else said
+
+    def _provisional(self) -> list[str]:
+        """What made the tier provisional: figures without a value, and the policy's own condition."""
+        replay, words, policy = self.replay, self.words, self.policy
+        if replay is None:
+            return []
+        filled = [name for name, entry in policy.missing.items() if entry.status == "provisional"]
+        reasons = [words.missing(words.titles[name]) for name in filled if replay.fills(name)]
+        own = Condition(policy.provisional) if policy.provisional is not None else None
+        return [*reasons, words.spelled(own)] if own is not None and replay.holds(own) else reasons
+
+    def _no_tier(self) -> list[str]:
+        _, account = self.language, self.account
+        stands = account.spell or account.decision
+        if stands is None or stands.reason is None:
+            first = _.date(account.first_on) if account.first_on is not None else ""
+            return [_("Not looked at yet on this day; the history begins on {date}.", date=first)]
+        kind, _colon, name = stands.reason.partition(":")
+        gate = self.policy.gate.get(name)
+        said = {
+            "gate": _("No tier: a condition for being graded is not met."),
+            "left": _("No tier: no longer among the customers that this policy looks at."),
+            "erased": _("No tier: the data were erased on request."),
+            "not_in_population": _("No tier: not among the customers that this policy looks at."),
+        }.get(kind, clean_text(stands.reason))
+        parts = [said]
+        if gate is not None:
+            condition = self.words.localized(gate.title) or self.words.spelled(Condition(gate.when))
+            parts.append(_("Not met: {condition}", condition=condition))
+        if account.spell is not None:
+            parts.append(_("Since {date}", date=_.date(account.spell.since_on)))
+        return parts
+
+    # ---- what was measured, and how the rules led there
+
+    def _measured(self) -> list[Row]:
+        _, rows = self.language, []
+        if self.replay is None or self.decision is None:
+            return []
+        names, cells = self.decision.columns() if self.replay.failed_gate is None else ((), {})
+        if names:
+            rows.append(Row((_("Figure"), _("Value"), *names), "head"))
+        evidence = {each.indicator: each.evidence_on for each in self.account.components}
+        for name in (name for name in self.policy.indicators if name in self.policy.used):
+            said, remark = self.words.measured(name, self.replay.values[name]), self._remark(name, evidence.get(name))
+            said = _("{value} ({remark})", value=said, remark=remark) if remark else said
+            rows.append(Row((self.words.titles[name], said, *cells.get(name, ("",) * len(names)))))
+        return rows
+
+    def _remark(self, name: str, evidence_on: date | None) -> str:
+        """What is to be said beside a value: what counted for a missing one, or when people judged."""
+        _, replay = self.language, self.replay
+        if replay is not None and replay.fills(name):
+            if name == replay.missing_tier:
+                return _("gives {tier}", tier=self.words.tier(self.policy.missing[name].tier or ""))
+            return _("counted as {value}", value=self.words.value(name, replay.counted[name]))
+        return _("assessed on {date}", date=_.date(evidence_on)) if evidence_on is not None else ""
+
+    def _led(self) -> list[Row]:
+        _ = self.language
+        if self.replay is None or self.decision is None:
+            return []
+        rows = self.decision.gates()
+        if self.replay.failed_gate is not None:
+            return rows
+        tier = self.words.tier(self.replay.state or "")
+        by_rules = _("Class by the rules: {tier}", tier=tier)
+        if not self._is_class:
+            by_rules = _("Tier by the rules: {tier}", tier=tier)
+        return [*rows, *self.decision.steps(), Row((by_rules,))]
+
+    # ---- what happened
+
+    def _happened(self) -> list[Row]:
+        _, move = self.language, self.account.move
+        if self._is_class or self.account.spell is None:
+            return []
+        if move is None:
+            return [Row((_("No change"),))]
+        direction = {"up": _("Up"), "down": _("Down"), "new": _("New"), "left": _("Left")}[move.direction]
+        tiers = " → ".join(self.words.tier(tier) for tier in (move.from_tier, move.to_tier) if tier is not None)
+        said = [_("{title}: {value}", title=direction, value=tiers), cause_in_words(move.cause, _)]
+        return [Row((part,)) for part in [*said, *map(self._driver, move.drivers)] if part]
+
+    def _driver(self, driver: Mapping[str, str | None]) -> str:
+        _, name = self.language, driver["indicator"] or ""
+        if name == POPULATION:
+            if driver["after"] == "in":
+                return _("Now among the customers that this policy looks at")
+            return _("No longer among the customers that this policy looks at")
+        if name not in self.policy.indicators:
+            return clean_text(name)
+        unit = self.words.unit_of(name)
+        before, after = (_plain(driver[side], unit) for side in ("before", "after"))
+        return driver_in_words(Driver(name, self.policy.title_of(name), unit, before, after), _, self.currency)
+
+    # ---- what follows
+
+    def _follows(self) -> list[Row]:
+        _, policy, tier = self.language, self.policy, self._tier
+        rows: list[tuple[str, str]] = []
+        if tier is not None:
+            rows.append((_("Action"), self.words.localized(policy.actions.get(tier))))
+            rows += self._class()
+            rows.append((_("Terms"), _("; ").join(self.words.terms(tier))))
+            rows.append((_("Service"), _("; ").join(self.words.service(tier))))
+            rows.append((_("Contact"), self.words.cadence(tier)))
+            rows += [(_("To do"), task) for task in self._tasks()]
+        if self.account.spell is not None or self._is_class:
+            rows.append((_("Next review"), _.date(next_on_calendar(policy.as_of, self.account.as_of))))
+        return [Row(cells) for cells in rows if cells[1]]
+
+    def _class(self) -> list[tuple[str, str]]:
+        """The class that stands beside the tier, and what follows from it."""
+        _, axis = self.language, self.policy.class_
+        value = self.replay.values[axis.of] if self.replay is not None and axis is not None else None
+        if axis is None or not isinstance(value, str):
+            return []
+        known = axis.classes.get(value)
+        actions = self.words.localized(known.actions) if known is not None else ""
+        return [(_("Class"), self.words.value(axis.of, value)), (_("Action for the class"), actions)]
+
+    def _tasks(self) -> list[str]:
+        """The follow-ups that the run of the day found, each with the day by which it is to be done."""
+        _, replay = self.language, self.replay
+        if replay is None:
+            return []
+        owed = [
+            task
+            for task in self.policy.follow_up.tasks.values()
+            if (task.tiers is None or replay.state in task.tiers)
+            and (task.when is None or replay.holds(Condition(task.when)))
+        ]
+        days = [_.date(self.account.as_of + timedelta(days=task.within_days)) for task in owed]
+        said = [self.words.localized(task.title) for task in owed]
+        return [_("{task} (by {date})", task=task, date=day) for task, day in zip(said, days, strict=True)]
+
+
+def _plain(text: str | None, unit: Unit) -> Decimal | str | None:
+    """A driver's value: a number where its unit is one."""
+    if text is None or unit in ("flag", "text"):
+        return text
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return text

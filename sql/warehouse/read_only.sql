@@ -1,0 +1,2 @@
+-- Lets this transaction change nothing (PostgreSQL alone).
+SET TRANSACTION READ ONLY
