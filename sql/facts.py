@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -204,12 +204,15 @@ def reconcile_source(connection: Connection, batch: Batch) -> None:
             )
 
 
-def load_batch(warehouse: Database, batch: Batch) -> Load:
+def load_batch(warehouse: Database, batch: Batch, key_fields: Sequence[str] = ()) -> Load:
     """Load the rows that no rule refused into the facts, the refused ones into quarantine, and reconcile.
 
     One transaction; loading the same batch again changes nothing. A version that a row replaces is ended,
-    not overwritten. Raises TieringError when the batch did not pass validation, or another one was validated since.
+    not overwritten. Changes of key fields are recorded with it, `key_fields` being those beside columns of customers.
+    Raises TieringError when the batch did not pass validation, or another one was validated since.
     """
+    from sql.key_fields import record_key_field_changes  # which builds on this module
+
     with connected(warehouse, "tiering_warehouse") as connection:
         lock(connection, "facts")
         extracted = read_extraction(connection, batch)
@@ -233,6 +236,7 @@ def load_batch(warehouse: Database, batch: Batch) -> Load:
         if not changed and not refusals and known:
             return Load(None, {}, {})
         _record_load(connection, present, batch, batch_no, extracted)
+        record_key_field_changes(connection, batch_no, key_fields)
         rows = run(connection, "warehouse/read_batch_rows.sql", {"batch_no": batch_no}).all()
         return Load(
             batch_no,

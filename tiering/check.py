@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import smtplib
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 
 from rich.console import Console
@@ -54,7 +54,11 @@ def check_installation(console: Console, as_of: str | None, policy_id: str | Non
 
     step("policies", read)
     step("source", lambda: _check_source(here))
+    before = wrong
     step("warehouse", lambda: _check_warehouse())
+    if wrong == before:
+        for mark, line in _freshness(here):
+            console.print(f"{mark}  {escape(line)}", soft_wrap=True)
     step("mail", lambda: _check_mail(here))
     if as_of is not None:
         chosen = [policies[policy_id]] if policy_id in policies else list(policies.values()) if not policy_id else []
@@ -105,6 +109,41 @@ def _check_warehouse() -> str:
     database = _warehouse()
     with connected(database, "tiering_warehouse"):
         return f"{database.place} can be reached"
+
+
+def _freshness(here: Settings) -> Iterator[tuple[str, str]]:
+    """Say of every entity how fresh it is; what is late is no fault of the set-up and does not count as wrong."""
+    from sql.contract import DERIVED, ENTITIES
+    from sql.key_fields import read_freshness
+
+    never, none = "[yellow]never[/]", "[dim]none[/] "
+    with connected(_warehouse(), "tiering_warehouse") as connection:
+        found = read_freshness(connection, datetime.now(UTC).astimezone(here.zone).date())
+    if not found:
+        yield never, "facts: nothing was loaded yet; run the DAG customer_facts"
+        return
+    for name in ENTITIES:
+        if name not in found:
+            file = "customers" if name in DERIVED else name
+            is_named = (here.source / f"{file}.sql").is_file()
+            line = "never loaded; run the DAG customer_facts" if is_named else f"the source has no {file}.sql"
+            yield (never if is_named else none), f"facts {name}: {line}"
+            continue
+        fresh = found[name]
+        extracted_at = fresh.extracted_at.astimezone(here.zone)
+        parts = [
+            f"through {fresh.through_on}",
+            f"{fresh.days_old} {'day' if fresh.days_old == 1 else 'days'} old",
+            f"batch {fresh.batch_no} extracted {extracted_at:%Y-%m-%d %H:%M}",
+        ]
+        if fresh.rows_through_on is None:
+            parts.append("no row was ever delivered")
+        elif fresh.rows_through_on < fresh.through_on:
+            parts.append(f"no row since {fresh.rows_through_on}")
+        if fresh.quarantined_rows:
+            parts.append(f"{fresh.quarantined_rows} {'row' if fresh.quarantined_rows == 1 else 'rows'} in quarantine")
+        mark = "[yellow]late[/] " if fresh.is_late else never if fresh.rows_through_on is None else "[green]ok[/]   "
+        yield mark, f"facts {name}: {', '.join(parts)}"
 
 
 def _check_mail(here: Settings) -> str:

@@ -44,6 +44,12 @@ class Settings:
     pool: str = "default_pool"
     facts_timeout_hours: int = 12
     demo_approver: str = ""
+    key_fields: str = "credit_rating,credit_level,debt_ratio,annual_revenue"
+
+    @property
+    def key_field_names(self) -> tuple[str, ...]:
+        """The further attributes and assessed indicators whose changes are recorded."""
+        return tuple(self.key_fields.split(","))
 
     @property
     def zone(self) -> ZoneInfo:
@@ -62,6 +68,21 @@ def _is_zone(name: str) -> bool:
 def _closest(word: str, words: list[str]) -> str:
     near = get_close_matches(word, words, n=1)
     return f"; did you mean {near[0]}?" if near else ""
+
+
+def _key_fields(value: str) -> list[str]:
+    names = [name.strip() for name in value.split(",")]
+    for name in names:
+        if not name.isidentifier() or name.startswith("attr_"):
+            hint = f"; write {name.removeprefix('attr_')}" if name.startswith("attr_") else ""
+            raise TieringError(
+                f"TIERING_KEY_FIELDS: {name!r} is no name of an attribute (without attr_) or an assessed indicator"
+                f"{hint or '; write such names with commas between them, as in credit_rating,debt_ratio'}"
+            )
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise TieringError(f"TIERING_KEY_FIELDS: {twice} stands there twice; name it once")
+    return names
 
 
 def source_folder(value: str) -> Path:
@@ -128,4 +149,6 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
                 values[name] = check_recipient(given[name])
             except ValueError as error:
                 raise TieringError(f"TIERING_{name.upper()}: {error}") from None
+    if "key_fields" in given:
+        values["key_fields"] = ",".join(_key_fields(given["key_fields"]))
     return Settings(**values)  # type: ignore[arg-type]
