@@ -19,6 +19,12 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _year(text: str) -> int:
+    if not text.isdecimal() or not 1900 < int(text) < 2100:
+        raise argparse.ArgumentTypeError(f"{text!r} is no year such as 2025")
+    return int(text)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
@@ -58,6 +64,17 @@ def build_parser() -> argparse.ArgumentParser:
         "--as-of", type=date.fromisoformat, help="the day to explain (default: the latest published day)"
     )
     explain.add_argument("--language", choices=["en", "zh"], default="en", help="language to tell it in (default: en)")
+    evaluate = verbs.add_parser(
+        "evaluate", help="tell what the tiers of a policy achieved and how it did in a year; kept in the warehouse"
+    )
+    evaluate.add_argument("--policy", required=True, help="the policy to evaluate")
+    when = evaluate.add_mutually_exclusive_group()
+    when.add_argument(
+        "--as-of",
+        type=date.fromisoformat,
+        help="the day whose tiers are looked at, 12 months before it and after (default: the latest published one)",
+    )
+    when.add_argument("--year", type=_year, help="look at a calendar year, and at the tiers on the day before it")
     return parser
 
 
@@ -100,6 +117,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 as_of=options.as_of,
                 language=options.language,
             )
+        elif options.verb == "evaluate":
+            from tiering.evaluate import run_evaluate
+
+            return run_evaluate(console, options.policy, options.as_of, options.year)
         else:
             from tiering.check import check_installation
 

@@ -1,0 +1,28 @@
+-- Whose tiers of a day are looked at, with the customers behind them as known on that day: one row per account and customer.
+-- The head of an account is the customer of its own number, else the first one.
+INSERT INTO work.tier_member (account_id, tier, customer_id, is_head)
+WITH known_customer AS (
+  {% include 'measures/known_customer.sql' %}
+),
+opportunity AS (
+  {% include 'measures/opportunity.sql' %}
+),
+service_event AS (
+  {% include 'measures/service_event.sql' %}
+),
+account AS (
+  {% include 'measures/accounts.sql' %}
+)
+SELECT
+  spell.customer_id,
+  spell.tier,
+  account.customer_id,
+  ROW_NUMBER() OVER (
+    PARTITION BY spell.customer_id
+    ORDER BY CASE WHEN account.customer_id = spell.customer_id THEN 0 ELSE 1 END, account.customer_id COLLATE "C"
+  ) = 1
+FROM tiering.customer_tier_history AS spell
+LEFT JOIN account ON account.account_id = spell.customer_id
+WHERE spell.policy_id = :policy_id
+  AND spell.valid_from <= :as_of
+  AND (spell.valid_to IS NULL OR spell.valid_to > :as_of)
