@@ -1,12 +1,14 @@
 """
-# follow_ups: list
+# follow_ups: wait → list
 
 Every day, for every policy: who is to be contacted (by the cadence of the tier, and by the policy's tasks), into
-`tiering.follow_up`; and how service levels were kept in the month so far, into `tiering.service_level`.
+`tiering.follow_up`; and how service levels were kept in the month so far and the one before, into
+`tiering.service_level`.
 
 | fails | means | hurts | do |
 |---|---|---|---|
-| `list` | the facts do not reach the day, or the warehouse refused | the list of the day before stays | look at `customer_facts`; clear the task |
+| `wait` | the facts do not reach the day of the list | the list of the day before stays | look at `customer_facts` |
+| `list` | a policy does not parse, or the warehouse refused | the list of the day before stays | read the line in the log; clear the task |
 
 By hand: `as_of` is the day of the list; without it, the day before the run, or the latest day the facts cover.
 """
@@ -31,20 +33,27 @@ from tiering import runtime
     params={"as_of": Param(None, type=["null", "string"], format="date", description="Day of the list")},
 )
 def follow_ups():
-    @task(task_id="list")
+    @task.sensor(mode="reschedule", poke_interval=60, timeout=runtime.settings().facts_timeout_hours * 3600)
     @runtime.one_line_errors
-    def list_() -> list[int]:
-        from airflow.sdk import get_current_context
-
+    def wait(**context) -> bool:
         from tiering import jobs
         from tiering.connections import WAREHOUSE, database_of
 
         warehouse = database_of(WAREHOUSE)
         jobs.prepare_warehouse(warehouse)
-        day = runtime.day_of(get_current_context(), "previous_day")
-        return list(jobs.follow_up(warehouse, runtime.policies(), day).values())
+        through = jobs.covered_through(warehouse)
+        return through is not None and through >= runtime.day_of(context, "previous_day")
 
-    list_()
+    @task(task_id="list")
+    @runtime.one_line_errors
+    def list_(**context):
+        from tiering import jobs
+        from tiering.connections import WAREHOUSE, database_of
+
+        day = runtime.day_of(context, "previous_day")
+        return jobs.follow_up(database_of(WAREHOUSE), runtime.policies(), day)
+
+    wait() >> list_()
 
 
 follow_ups()

@@ -75,8 +75,8 @@ def publish_run(warehouse: Database, policy: Policy, this: Run, review: Review) 
             folded = _fold(connection, policy, this, days)
             _write_changes(connection, policy, this, folded, later)
             _write_current(connection, policy, this, later)
-        _write_classes(connection, policy, this, later)
         if not later:
+            _write_classes(connection, policy, this)
             _write_tasks(connection, policy, this)
         for table in STAGED:
             run(connection, "warehouse/delete_decided.sql", {"run_id": this.run_id}, table=table)
@@ -291,11 +291,15 @@ def _write_current(connection: Connection, policy: Policy, this: Run, later: Map
     )
 
 
-def _write_classes(connection: Connection, policy: Policy, this: Run, later: Mapping[date, Any]) -> None:
+def _write_classes(connection: Connection, policy: Policy, this: Run) -> None:
     """Write the current class of every account: decided, or seen beside the tier. It has no history of its own."""
     run(connection, "warehouse/delete_of_policy.sql", {"policy_id": policy.id}, table="customer_class")
-    latest = _latest(this, later)
-    key = {"policy_id": policy.id, **{name: latest[name] for name in ("as_of", "revision", "policy_version")}}
+    key = {
+        "policy_id": policy.id,
+        "as_of": this.as_of,
+        "revision": this.revision,
+        "policy_version": this.policy_version,
+    }
     if policy.publishes == "class":
         run(connection, "warehouse/insert_decided_class.sql", key)
     elif policy.class_ is not None:
@@ -303,20 +307,22 @@ def _write_classes(connection: Connection, policy: Policy, this: Run, later: Map
 
 
 def _write_tasks(connection: Connection, policy: Policy, this: Run) -> None:
-    """Write the tasks that the latest run found; one that stood already keeps the day it was opened."""
+    """Write the tasks that the latest run found; one that stood already keeps the day it was opened.
+
+    A task that is done by a contact stays until there was one, whether the run finds it or not.
+    """
     for name, task in policy.follow_up.tasks.items():
-        run(
-            connection,
-            "warehouse/insert_tasks.sql",
-            {
-                "policy_id": policy.id,
-                "run_id": this.run_id,
-                "task": name,
-                "as_of": this.as_of,
-                "due_on": this.as_of + timedelta(days=task.within_days),
-                "done_by_contact": task.done_by == "contact",
-                "title_en": task.title.get("en"),
-                "title_zh": task.title.get("zh"),
-            },
-        )
+        key = {
+            "policy_id": policy.id,
+            "run_id": this.run_id,
+            "task": name,
+            "as_of": this.as_of,
+            "title_en": task.title.get("en"),
+            "title_zh": task.title.get("zh"),
+        }
+        found = {"due_on": this.as_of + timedelta(days=task.within_days), "done_by_contact": task.done_by == "contact"}
+        run(connection, "warehouse/insert_tasks.sql", {**key, **found})
+        if task.done_by == "contact":
+            batch = {"facts_batch_no": this.facts_batch_no}
+            run(connection, "warehouse/insert_owed_tasks.sql", {**key, **batch}, grain=policy.grain)
     run(connection, "warehouse/delete_older_tasks.sql", {"policy_id": policy.id, "run_id": this.run_id})

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -25,12 +26,15 @@ from expectations import Validation, validate
 from sql.connect import Database, connected, open_engine
 from sql.contract import ENTITIES
 from sql.extract import Batch, Extraction, extract_batch
-from sql.facts import Load, facts_through, load_batch, record_extraction
-from sql.measure import read_indicators, take_measures
+from sql.facts import Load, facts_batch_no, facts_through, load_batch, record_extraction
+from sql.measure import Measurement, read_indicators, take_measures
 from sql.publish import Publication, publish_run
 from sql.review import answer_requests, review_run
 from sql.runs import Run, stage_decisions
 from sql.schema import upgrade_schema
+from tests.indicator_frames import indicator_frame
+from tiering.jobs import follow_up
+from transforms.calendar import latest_on_calendar
 from transforms.decide import decide_tiers
 from transforms.policy import Policy, read_policies
 
@@ -117,9 +121,24 @@ def load(source: Database, warehouse: Database, batch: Batch, folder: Path = DEM
     return load_batch(warehouse, batch)
 
 
+@cache
+def _policies() -> dict[str, Policy]:
+    return read_policies(ROOT / "policies")
+
+
+def shipped_policies() -> dict[str, Policy]:
+    """Every policy of the repository by id."""
+    return dict(_policies())
+
+
+def policies_for(*ids: str) -> dict[str, Policy]:
+    """Some policies of the repository by id: what is measured for all of them takes long."""
+    return {policy_id: _policies()[policy_id] for policy_id in ids}
+
+
 def demo_policies() -> dict[str, Policy]:
-    """The policies of the repository by id."""
-    return dict(read_policies(ROOT / "policies"))
+    """The policies that the published warehouses hold, by id."""
+    return policies_for(*PUBLISHED)
 
 
 def read_frame(warehouse: Database, policies: Mapping[str, Policy], policy_id: str, as_of: date) -> Any:
@@ -160,6 +179,48 @@ def publish(
     if review.requests:
         answer_requests(warehouse, this, "tests", approved=True)
     return publish_run(warehouse, policies[policy_id], this, review)
+
+
+def stage_rows(
+    warehouse: Database,
+    policy: Policy,
+    as_of: date,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    restate: str | None = None,
+) -> Run:
+    """Decide and stage rows of indicators that nobody measured: account_id, account_manager_id (M1), indicators."""
+    frame = indicator_frame(policy, rows)
+    managers = [row.get("account_manager_id", "M1") for row in rows]
+    frame["account_manager_id"] = pd.array(managers, dtype=frame["account_manager_id"].dtype)
+    with connected(warehouse, "tiering_warehouse") as connection:
+        batch_no = facts_batch_no(connection)
+    measured = Measurement("by hand", "work.by_hand", as_of, batch_no, len(rows))
+    return stage_decisions(warehouse, policy, measured, as_of, decide_tiers(policy, frame), restate=restate)
+
+
+def publish_rows(
+    warehouse: Database, policy: Policy, as_of: date, rows: Sequence[Mapping[str, Any]], *, restate: str | None = None
+) -> Publication:
+    """Publish such rows; every request is approved."""
+    this = stage_rows(warehouse, policy, as_of, rows, restate=restate)
+    if this.is_noop:
+        return Publication(this.run_id, "noop")
+    review = review_run(warehouse, policy, this)
+    if review.requests:
+        answer_requests(warehouse, this, "tests", approved=True)
+    return publish_run(warehouse, policy, this, review)
+
+
+def tell(warehouse: Database, entity: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Let the facts hold rows of an entity besides those that were loaded."""
+    with connected(warehouse, "tests") as connection:
+        for row in rows:
+            columns = [*row, "batch_no"]
+            places = ", ".join(f":{column}" for column in columns)
+            connection.execute(
+                text(f"INSERT INTO facts.{entity} ({', '.join(columns)}) VALUES ({places})"), {**row, "batch_no": 0}
+            )
 
 
 @dataclass
@@ -253,10 +314,18 @@ class Warehouses:
 
     def _make_published(self, engine: str) -> Database:
         database = self.loaded(engine)
-        policies = demo_policies()
         for policy_id, days in PUBLISHED.items():
             for day in days:
-                publish(database, policies, policy_id, day)
+                publish(database, demo_policies(), policy_id, day)
+        return database
+
+    def _make_everything(self, engine: str) -> Database:
+        database = self.loaded(engine)
+        policies = shipped_policies()
+        with held(database):
+            for policy in policies.values():
+                publish(database, policies, policy.id, latest_on_calendar(policy.as_of, WHOLE.last_day))
+            follow_up(database, policies, WHOLE.last_day)
         return database
 
     def empty(self, engine: str) -> Database:
@@ -277,12 +346,16 @@ class Warehouses:
         return self._loaded[engine]
 
     def published(self, engine: str) -> Database:
-        """A warehouse in which every policy is published on several days, in no particular order."""
+        """A warehouse in which the policies of PUBLISHED are published on several days, in no particular order."""
         return self.new(engine, self._template(engine, "published", lambda: self._make_published(engine)))
 
     def published_once(self, engine: str) -> Database:
         """The same, shared by tests that only read it."""
         return self._template(engine, "published", lambda: self._make_published(engine))
+
+    def everything_once(self, engine: str) -> Database:
+        """A warehouse in which every shipped policy is published on its latest day, shared by tests that read it."""
+        return self._template(engine, "everything", lambda: self._make_everything(engine))
 
 
 PUBLISHED = {
@@ -339,7 +412,7 @@ def loaded(engine_name: str, warehouses: Warehouses) -> Iterator[Database]:
 
 @pytest.fixture
 def published(engine_name: str, warehouses: Warehouses) -> Iterator[Database]:
-    """A warehouse of the engine under test in which every policy is published, to be changed freely."""
+    """A warehouse of the engine under test in which the policies of PUBLISHED are, to be changed freely."""
     database = warehouses.published(engine_name)
     with held(database):
         yield database

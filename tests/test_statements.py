@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import sqlglot
-from companies import DEMO, ROOT, demo_policies, fresh, warehouses
+from companies import DEMO, ROOT, fresh, shipped_policies, warehouses
 from sqlglot import exp
 
 from sql.connect import Database, connected
@@ -37,9 +37,15 @@ def _names(path: Path) -> list[dict[str, Any]]:
     """Return the names that a file is rendered with: more than one set where it takes several shapes."""
     text = path.read_text(encoding="utf-8")
     if _name(path) == "measures/indicators.sql":
-        return [indicator_names(policy, "work.measures") for policy in demo_policies().values()]
+        return [indicator_names(policy, "work.measures") for policy in shipped_policies().values()]
     if path.parent.name == "measures":
         return [measure_names(grain, every_column(grain)) for grain in GRAINS]
+    if "measures/accounts.sql" in text:
+        return [
+            {"grain": grain, "publishes": publishes, "target": target}
+            for grain in GRAINS
+            for publishes, target in (("tier", "answered"), ("class", "replied"))
+        ]
     if "entity." not in text and "{% from" not in text:
         known = {
             "entity": "customers",

@@ -11,7 +11,7 @@ from typing import Any
 from sql.connect import Database, connected
 from sql.errors import TieringError
 from sql.extract import Batch
-from tiering.settings import Settings
+from tiering.settings import Settings, read_settings
 from transforms.calendar import as_of_for, check_as_of, latest_on_calendar
 from transforms.policy import Policy
 
@@ -93,11 +93,14 @@ def validate(warehouse: Database, settings: Settings, batch: Batch) -> dict[str,
     return validation.refused
 
 
-def load(warehouse: Database, batch: Batch) -> dict[str, int]:
-    """Load the validated batch into the facts; return loaded and quarantined rows (0 when nothing changed)."""
+def load(warehouse: Database, batch: Batch, settings: Settings | None = None) -> dict[str, int]:
+    """Load the validated batch into the facts; return loaded and quarantined rows (0 when nothing changed).
+
+    The settings, by default those of the environment, name the key fields whose changes are recorded.
+    """
     from sql.facts import load_batch
 
-    done = load_batch(warehouse, batch)
+    done = load_batch(warehouse, batch, (settings or read_settings()).key_field_names)
     return {
         "batch_no": done.batch_no or 0,
         "loaded_rows": sum(done.loaded_rows.values()),
@@ -238,19 +241,21 @@ def check_spans(warehouse: Database, policy: Policy) -> int:
 
 
 def follow_up(warehouse: Database, policies: Mapping[str, Policy], as_of: date) -> dict[str, int]:
-    """Write who is to be contacted on a day, and how service levels were kept in its month; return counts.
+    """Write who is to be contacted on a day, and how service levels were kept; return the rows of each.
 
-    A policy without a cadence, a task or a service level writes nothing.
+    One transaction over all `policies`; lists of any other policy go. A policy without a cadence, a task or a
+    service level writes nothing. Raises TieringError when the facts do not reach the day.
     """
-    from sql.follow_ups import write_follow_ups, write_service_levels
+    from sql.follow_ups import drop_other_lists, write_follow_ups, write_service_levels
 
-    due = levels = 0
-    for policy in policies.values():
-        with connected(warehouse, "tiering_warehouse") as connection:
-            if policy.follow_up.every_days or policy.follow_up.tasks:
-                due += write_follow_ups(connection, policy, as_of)
-            if any(service.answered or service.replied for service in policy.service.values()):
-                levels += write_service_levels(connection, policy, as_of)
+    through = covered_through(warehouse)
+    if through is None or through < as_of:
+        reach = f"which reach {through}" if through else "and none were loaded"
+        raise TieringError(f"the list of {as_of} needs the facts of that day, {reach}; run customer_facts first")
+    with connected(warehouse, "tiering_warehouse") as connection:
+        due = sum(write_follow_ups(connection, policy, as_of) for policy in policies.values())
+        drop_other_lists(connection, as_of)
+        levels = sum(write_service_levels(connection, policy, as_of) for policy in policies.values())
     return {"follow_ups": due, "service_levels": levels}
 
 

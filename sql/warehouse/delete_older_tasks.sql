@@ -1,2 +1,2 @@
--- Removes the tasks of a policy that its latest run did not find again.
+-- Removes the tasks of a policy as they stood before its latest run.
 DELETE FROM tiering.task WHERE policy_id = :policy_id AND run_id <> :run_id

@@ -1,4 +1,5 @@
 -- Who is to be contacted on a day under a policy: one row per account and reason, by cadence and by task.
+-- The tier is the one in force on the day. Of the tasks that stand, those count that were opened by then.
 INSERT INTO tiering.follow_up (
   policy_id, customer_id, reason, title_en, title_zh, tier, last_contact_on, due_on, overdue_days,
   account_manager_id, as_of
@@ -16,30 +17,67 @@ account AS (
   {% include 'measures/accounts.sql' %}
 ),
 contact AS (
-  SELECT account.account_id, MAX(fact.contacted_on) AS last_contact_on
-  FROM facts.contacts AS fact
-  JOIN account ON account.customer_id = fact.customer_id
-  WHERE fact.contacted_on <= :as_of
-    AND fact.batch_no <= :facts_batch_no
-    AND (fact.superseded_in IS NULL OR fact.superseded_in > :facts_batch_no)
-  GROUP BY account.account_id
+  {% include 'measures/last_contact.sql' %}
+),
+published AS (
+  SELECT run_id, policy_version
+  FROM tiering.run
+  WHERE policy_id = :policy_id AND status = 'published' AND as_of <= :as_of
+  ORDER BY as_of DESC, revision DESC
+  LIMIT 1
+),
+{% if publishes == 'class' %}
+held AS (
+  SELECT decision.customer_id, decision.computed_tier AS tier, MIN(earlier.as_of) AS since_on
+  FROM tiering.decision AS decision
+  JOIN published ON published.run_id = decision.run_id
+  JOIN tiering.decision AS earlier
+    ON earlier.policy_id = decision.policy_id AND earlier.customer_id = decision.customer_id
+    AND earlier.as_of <= :as_of
+  GROUP BY decision.customer_id, decision.computed_tier
+),
+{% else %}
+spell AS (
+  SELECT
+    customer_id,
+    tier,
+    valid_from,
+    valid_to,
+    CASE
+      WHEN LAG(tier) OVER (PARTITION BY customer_id ORDER BY valid_from) = tier
+        AND LAG(valid_to) OVER (PARTITION BY customer_id ORDER BY valid_from) = valid_from
+      THEN 0 ELSE 1
+    END AS begins
+  FROM tiering.customer_tier_history
+  WHERE policy_id = :policy_id AND valid_from <= :as_of
+),
+begun AS (
+  SELECT
+    customer_id,
+    tier,
+    valid_to,
+    MAX(CASE WHEN begins = 1 THEN valid_from END) OVER (PARTITION BY customer_id ORDER BY valid_from) AS since_on
+  FROM spell
 ),
 held AS (
+  SELECT customer_id, tier, since_on FROM begun WHERE valid_to IS NULL OR valid_to > :as_of
+),
+{% endif %}
+cadence AS (
   SELECT
-    current.customer_id,
-    current.tier,
+    held.customer_id,
+    held.tier,
     contact.last_contact_on,
     decision.account_manager_id,
-    COALESCE(contact.last_contact_on, current.since_on) + definition.follow_up_days AS due_on
-  FROM tiering.customer_tier AS current
+    COALESCE(contact.last_contact_on, held.since_on) + definition.follow_up_days AS due_on
+  FROM held
+  CROSS JOIN published
   JOIN tiering.tier_definition AS definition
-    ON definition.policy_id = current.policy_id AND definition.policy_version = current.policy_version
-    AND definition.tier = current.tier
-  JOIN tiering.decision AS decision
-    ON decision.policy_id = current.policy_id AND decision.as_of = current.as_of
-  AND decision.run_id = current.run_id AND decision.customer_id = current.customer_id
-  LEFT JOIN contact ON contact.account_id = current.customer_id
-  WHERE current.policy_id = :policy_id
+    ON definition.policy_id = :policy_id AND definition.policy_version = published.policy_version
+    AND definition.tier = held.tier
+  LEFT JOIN tiering.decision AS decision
+    ON decision.run_id = published.run_id AND decision.customer_id = held.customer_id
+  LEFT JOIN contact ON contact.account_id = held.customer_id
 ),
 due AS (
   SELECT
@@ -51,7 +89,7 @@ due AS (
     last_contact_on,
     due_on,
     account_manager_id
-  FROM held
+  FROM cadence
   WHERE due_on <= :as_of
   UNION ALL
   SELECT
@@ -59,13 +97,12 @@ due AS (
     task.task,
     task.title_en,
     task.title_zh,
-    current.tier,
+    held.tier,
     contact.last_contact_on,
     task.due_on,
     task.account_manager_id
   FROM tiering.task AS task
-  LEFT JOIN tiering.customer_tier AS current
-    ON current.policy_id = task.policy_id AND current.customer_id = task.customer_id
+  LEFT JOIN held ON held.customer_id = task.customer_id
   LEFT JOIN contact ON contact.account_id = task.customer_id
   WHERE task.policy_id = :policy_id
     AND task.opened_on <= :as_of

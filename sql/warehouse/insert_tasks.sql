@@ -1,4 +1,4 @@
--- Tasks that the latest run found: one row per account and task; one that stood already keeps its days.
+-- Tasks that the latest run found: one row per account; one that stood already keeps its days.
 INSERT INTO tiering.task (
   policy_id, customer_id, task, opened_on, due_on, done_by_contact, title_en, title_zh, account_manager_id, run_id
 )
