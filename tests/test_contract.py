@@ -38,7 +38,14 @@ PROMISED = {
     "account_manager_id run_id recorded_at superseded_at",
     "score_component": "policy_id as_of revision customer_id indicator value level points weight "
     "contribution is_missing evidence_on",
-    "tier_definition": "policy_id policy_version tier tier_rank rule actions",
+    "tier_definition": "policy_id policy_version tier tier_rank title_en title_zh rule actions terms service_levels "
+    "owner_level coverage span_of_control follow_up_days",
+    "class_definition": "policy_id policy_version class tier title_en title_zh actions",
+    "customer_class": "policy_id customer_id class as_of policy_version run_id",
+    "task": "policy_id customer_id task opened_on due_on done_by_contact title_en title_zh account_manager_id run_id",
+    "follow_up": "policy_id customer_id reason title_en title_zh tier last_contact_on due_on overdue_days "
+    "account_manager_id as_of",
+    "service_level": "policy_id tier target period_start period_end within target_share attained_share events as_of",
     "policy_version": "policy_id policy_version policy_text effective_from first_used_at",
     "run": "policy_id as_of revision run_id status facts_through reason",
     "run_attempt": "run_id attempt started_at finished_at host timings error",
@@ -48,6 +55,10 @@ PROMISED = {
     "quarantine": "entity batch_id rule reason row_json",
     "approval": "approval_id request asked_of asked_at answered_by answered_at answer comment",
     "email_outbox": "message_id recipient status attempts error",
+    "key_field_change": "customer_id entity field before after changed_on batch_no batch_id source_snapshot "
+    "assessed_by evidence recorded_at superseded_at",
+    "tier_effect": "policy_id as_of tier measure customers before after change change_rate",
+    "policy_evaluation": "policy_id year figure tier value",
 }
 
 

@@ -242,6 +242,54 @@ def test_without_a_mail_server_the_mails_are_files_and_a_second_report_writes_no
     assert sorted((folder / "mail").glob("2*.eml")) == mails
 
 
+def lists(warehouse: Any) -> list[tuple]:
+    """Return the days of the list of follow-ups and of the newest service levels, and whether there are any."""
+    return rows(
+        warehouse,
+        "SELECT (SELECT MAX(as_of) FROM tiering.follow_up), (SELECT MAX(as_of) FROM tiering.service_level), "
+        "(SELECT COUNT(*) > 0 FROM tiering.follow_up)",
+    )
+
+
+def test_a_list_by_hand_is_of_the_day_that_was_given(facts: Any) -> None:
+    for dag_id, day in (("tier__relationship_abcd", "2025-12-31"), ("tier__call_service", "2025-12-31")):
+        assert airflow_case.run_dag(dag_id, as_of=day).state == "success"
+    run = airflow_case.run_dag("follow_ups", as_of="2026-01-20")
+    assert airflow_case.states(run) == {"wait": "success", "list": "success"}
+    assert lists(facts) == [(date(2026, 1, 20), date(2026, 1, 20), True)]
+
+
+def test_a_list_without_a_day_is_of_the_latest_one_the_facts_cover(facts: Any) -> None:
+    run = airflow_case.run_dag("follow_ups")
+    assert (run.state, run.logical_date) == ("success", None)
+    assert lists(facts) == [(date(2026, 1, 31), date(2026, 1, 31), True)]
+    (listing,) = [instance for instance in run.get_task_instances() if instance.task_id == "list"]
+    written = rows(facts, "SELECT COUNT(*) FROM tiering.follow_up UNION ALL SELECT COUNT(*) FROM tiering.service_level")
+    assert list(listing.xcom_pull(task_ids="list").values()) == [count for (count,) in written]
+
+
+def test_a_scheduled_list_is_of_the_day_before(facts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """06:30 on 29 January in Shanghai is 22:30 UTC on the 28th."""
+    from tiering import runtime
+
+    monkeypatch.setattr(runtime, "is_scheduled", lambda context: True)
+    run = airflow_case.run_dag("follow_ups", logical_date=datetime(2026, 1, 28, 22, 30, tzinfo=UTC))
+    assert run.state == "success"
+    assert lists(facts)[0][0] == date(2026, 1, 28)
+    assert lists(facts)[0][1] == date(2026, 1, 31)  # what is known better stays
+
+
+def test_a_list_of_a_day_that_the_facts_do_not_reach_is_refused_and_the_last_one_stays(
+    facts: Any, folder: Path
+) -> None:
+    before = rows(facts, "SELECT * FROM tiering.follow_up ORDER BY ALL")
+    assert before
+    run = airflow_case.run_dag("follow_ups", as_of="2026-02-28")
+    assert airflow_case.states(run)["list"] == "upstream_failed"
+    assert "as_of 2026-02-28 lies beyond the facts, which reach 2026-01-31" in last_alert(folder)
+    assert rows(facts, "SELECT * FROM tiering.follow_up ORDER BY ALL") == before
+
+
 class Inbox:
     """Keeps what a mail server is given."""
 

@@ -138,6 +138,30 @@ DAMAGE: dict[str, tuple[list[str], str]] = {
         ["INSERT INTO facts.customers SELECT * FROM facts.customers"],
         "facts_stand_once",
     ),
+    "a class of a policy without classes": (
+        [
+            "INSERT INTO tiering.customer_class (policy_id, customer_id, class, as_of, policy_version, run_id) "
+            "SELECT policy_id, customer_id, tier, as_of, policy_version, run_id FROM tiering.customer_tier "
+            f"WHERE policy_id = 'pyramid' AND customer_id = {SOMEBODY}"
+        ],
+        "classes_are_of_the_latest_day",
+    ),
+    "a task of an older run": (
+        [
+            "INSERT INTO tiering.task (policy_id, customer_id, task, opened_on, due_on, done_by_contact, run_id) "
+            "SELECT policy_id, customer_id, 'call', as_of, as_of, FALSE, run_id FROM tiering.decision "
+            f"WHERE policy_id = 'pyramid' AND as_of = DATE '2026-01-31' AND customer_id = {SOMEBODY}"
+        ],
+        "tasks_are_of_the_latest_run",
+    ),
+    "a follow-up that nobody owes": (
+        [
+            "INSERT INTO tiering.follow_up (policy_id, customer_id, reason, due_on, overdue_days, as_of) "
+            "SELECT policy_id, customer_id, 'call', as_of, 0, as_of FROM tiering.customer_tier "
+            f"WHERE policy_id = 'pyramid' AND customer_id = {SOMEBODY}"
+        ],
+        "follow_ups_stand_once",
+    ),
     "equal inputs, different tiers": (
         ["UPDATE tiering.decision SET input_hash = 'x' WHERE policy_id = 'pyramid'"],
         "equal_inputs_get_equal_tiers",

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from itertools import combinations
@@ -18,11 +19,13 @@ from companies import (
     Warehouses,
     contents,
     demo_policies,
+    held,
     loaded,
     publish,
     published,
     query,
     read_frame,
+    shipped_policies,
     stage,
     warehouses,
 )
@@ -378,7 +381,8 @@ def test_a_failure_inside_the_transaction_leaves_the_last_publication(
     if review.requests:
         answer_requests(published, this, "owner", approved=True)
     before = contents(published, "tiering")
-    for name in ("keep_definitions", "_fold", "_write_changes", "_write_current", "_write_classes", "finish_attempt"):
+    steps = ("_fold", "_write_changes", "_write_current", "_write_classes", "_write_tasks")
+    for name in ("keep_definitions", *steps, "finish_attempt"):
         real = getattr(sql.publish, name)
 
         def fail(*args: object, real: object = real, **keywords: object) -> None:
@@ -411,6 +415,52 @@ def test_what_a_tier_means_is_kept_with_the_policy_version(warehouses: Warehouse
         assert [json.loads(row[4])["zh"] for row in rows] == [policy.actions[tier]["zh"] for tier in policy.tiers]
         text = query(database, "SELECT policy_text FROM tiering.policy_version WHERE policy_id = :id", id=policy.id)
         assert parse_policy(text[0][0], "as it ran").version == policy.version
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_shipped_policy_decides_or_excludes_everybody_in_scope(engine: str, warehouses: Warehouses) -> None:
+    """All of them, on one company, each on the latest day of its calendar."""
+    database = warehouses.everything_once(engine)
+    with held(database):
+        assert broken_invariants(database) == set()
+        runs = query(
+            database,
+            "SELECT run.policy_id, run.status, run.as_of, COUNT(scope.customer_id), COUNT(DISTINCT scope.customer_id) "
+            "FROM tiering.run AS run JOIN (SELECT run_id, customer_id FROM tiering.decision "
+            "UNION ALL SELECT run_id, customer_id FROM tiering.exclusion) AS scope ON scope.run_id = run.run_id "
+            "GROUP BY run.policy_id, run.status, run.as_of",
+        )
+        measured = query(database, "SELECT DISTINCT grain, as_of, measured_rows FROM tiering.measurement")
+        components = query(
+            database,
+            "SELECT policy_id, indicator, COUNT(*) FROM tiering.score_component GROUP BY policy_id, indicator",
+        )
+    accounts = {(grain, as_of): count for grain, as_of, count in measured}
+    policies = shipped_policies()
+    assert {row[0] for row in runs} == set(policies)
+    counted = {}
+    for policy_id, status, as_of, rows, customers in runs:
+        assert (policy_id, status, rows) == (policy_id, "published", customers)
+        assert (policy_id, rows) == (policy_id, accounts[policies[policy_id].grain, as_of])
+        counted[policy_id] = rows
+    assert {(policy_id, name): count for policy_id, name, count in components} == {
+        (policy.id, name): counted[policy.id] for policy in policies.values() for name in policy.indicators
+    }
+
+
+@pytest.mark.postgres
+def test_both_engines_publish_the_same_under_every_shipped_policy(warehouses: Warehouses) -> None:
+    tables = [*CONSUMED, "customer_class", "task", "follow_up", "service_level", "class_definition", "tier_definition"]
+    first, second = (_plain(warehouses.everything_once(engine), tables) for engine in ("duckdb", "postgresql"))
+    for table in tables:
+        assert first[table] == second[table], table
+        assert first[table], table
+
+
+def _plain(database: Database, tables: Sequence[str]) -> dict[str, list[str]]:
+    found = consumed(database)
+    others = contents(database, "tiering")
+    return {table: found.get(table) or others[f"tiering.{table}"] for table in tables}
 
 
 def test_a_run_id_names_policy_day_and_revision() -> None:

@@ -1,9 +1,12 @@
 -- Customers in scope on a published day that are not in exactly one of history and absence: one row each.
+-- A policy that publishes classes has neither.
 WITH latest AS (
-  SELECT policy_id, as_of, MAX(revision) AS revision
-  FROM tiering.run
-  WHERE status = 'published'
-  GROUP BY policy_id, as_of
+  SELECT run.policy_id, run.as_of, MAX(run.revision) AS revision
+  FROM tiering.run AS run
+  JOIN tiering.policy_version AS version
+    ON version.policy_id = run.policy_id AND version.policy_version = run.policy_version
+  WHERE run.status = 'published' AND version.policy_text NOT LIKE '%' || CHR(10) || 'publishes: class%'
+  GROUP BY run.policy_id, run.as_of
 ),
 scope AS (
   SELECT decision.policy_id, decision.as_of, decision.customer_id, decision.computed_tier, NULL AS reason
