@@ -659,7 +659,7 @@ def test_a_value_outside_the_range_is_refused_even_where_it_does_not_decide_but_
         ),
         (
             "rules: []",
-            "decide.rules.of: only the last rule may have no condition; it takes everybody who is left",
+            "decide.rules: only the last rule may have no condition; it takes everybody who is left",
         ),
         (
             QUADRANT.replace("at_least: 100", "at_least: 100, above: 99"),
@@ -853,3 +853,61 @@ def test_matrices_decide_as_the_plain_model(
         row, column = find_line(policy.decide.matrix.rows.levels, x), find_line(policy.decide.matrix.columns.levels, y)
         expected.append(table[row.level][names[1].index(column.level)] if row and column else None)
     assert states_by(policy, [{"x": x, "y": y} for x, y in zip(points, others, strict=True)]) == expected
+
+
+# ---- what a run refuses
+
+
+BY_RATE = "bands: {of: rate, tiers: [{tier: A, at_least: 1}, {tier: B, at_least: 0}, {tier: C}]}"
+
+
+def test_who_stands_outside_a_range_has_no_state_whatever_missing_says() -> None:
+    policy = small(
+        BY_RATE,
+        more="missing: {rate: {tier: B}}",
+        orders="{measure: order_count, window: ever, unit: count, minimum: 0}",
+    )
+    frame = indicator_frame(policy, [{"orders": -1}, {"orders": 0}])
+    assert list(find_states(policy, frame)) == [None, "B"]
+    with pytest.raises(TieringError, match="orders is at least 0"):
+        decide_tiers(policy, frame)
+
+
+def test_missing_may_count_as_a_finer_value_than_its_column_holds() -> None:
+    policy = small(
+        "bands: {of: orders, tiers: [{tier: A, at_least: 1}, {tier: B, above: 0}, {tier: C}]}",
+        more="missing: {orders: {as: 0.5, status: final}}",
+    )
+    assert tiers_of(policy, [{}, {"orders": 0}, {"orders": 1}]) == ["B", "C", "A"]
+
+
+@pytest.mark.parametrize(
+    "decide",
+    [
+        "bands: {of: is_key, tiers: [{tier: A, at_least: 1}, {tier: B, at_least: 0}, {tier: C}]}",
+        "bands: {of: amount, tiers: [{tier: A, is: big}, {tier: B, is: small}, {tier: C}]}",
+        "composite: {digits: [{of: rate}], tiers: [{tier: A, at_least: 2}, {tier: B, at_least: 1}, {tier: C}]}",
+    ],
+)
+def test_values_of_different_kinds_are_refused_in_one_line(decide: str) -> None:
+    policy = small(decide)
+    with pytest.raises(TieringError, match="policy small: values of different kinds meet .*; run tiering lint"):
+        decide_tiers(policy, indicator_frame(policy, [{"is_key": True, "amount": Decimal(1), "rate": Decimal("0.5")}]))
+
+
+def test_points_and_weights_with_many_digits_are_exact_or_refused() -> None:
+    points = "scorecard: {points: {amount: {scale: [{points: 12345678901.123456789}], weight: 1.00000001}}, "
+    policy = small(points + "tiers: [{tier: A, at_least: 2}, {tier: B, at_least: 1}, {tier: C}]}")
+    score = decisions_of(policy, [{"amount": Decimal(1)}])["score"][0]
+    assert score == Decimal("12345679024.58024580023456789")
+    for weight in ("0.000000001", "1.1234567890123456789"):
+        with pytest.raises(TieringError, match="decimal places"):
+            small(points.replace("1.00000001", weight) + "tiers: [{tier: A, at_least: 2}, {tier: B}]}", tiers="A, B")
+
+
+def test_a_fault_in_the_short_form_of_rules_has_its_own_line() -> None:
+    text = policy_text("rules: [{tier: A, when: rate > 1},\n  {tier: B, when: rate >},\n  {tier: C}]")
+    with pytest.raises(TieringError) as refused:
+        parse_policy(text, "small.yaml")
+    line = 1 + text[: text.index("rate >}")].count("\n")
+    assert str(refused.value).startswith(f"small.yaml:{line}: decide.rules.1.when: ")

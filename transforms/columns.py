@@ -49,7 +49,8 @@ def compare(sign: str, column: pa.Array, bound: Any) -> pa.Array:
     rounding = ROUND_CEILING if sign in (">=", "<") else ROUND_FLOOR
     near = bound.quantize(Decimal(1).scaleb(-scale), rounding, _WIDE)
     limit = Decimal(10) ** (kind.precision - scale) if pa.types.is_decimal(kind) else Decimal(2) ** 63
-    if (sign == "=" and near != bound) or abs(near) >= limit:
+    fits = -limit < near < limit or (pa.types.is_integer(kind) and near == -limit)
+    if (sign == "=" and near != bound) or not fits:
         beyond = {"=": False, "<": bound > 0, "<=": bound > 0, ">": bound < 0, ">=": bound < 0}[sign]
         return pc.if_else(column.is_valid(), pa.scalar(beyond), pa.scalar(None, pa.bool_()))
     return _COMPARE[sign](column, pa.scalar(near if pa.types.is_decimal(kind) else int(near), kind))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_DOWN, Context, Decimal
 from typing import Any
 
 import numpy as np
@@ -75,6 +75,8 @@ TASK_COLUMNS = {"customer_id": TEXT, "task": TEXT}
 EVIDENCE = "__evidence_on"
 """Ends the name of the column with the day of an indicator's evidence, where the measures give one."""
 
+_WIDE = Context(prec=80)
+
 Codes = npt.NDArray[np.int16]
 """Positions in a list of names, per row; -1: none."""
 Flags = npt.NDArray[np.bool_]
@@ -127,7 +129,13 @@ def decide_tiers(policy: Policy, indicators: pd.DataFrame) -> Decided:
     _check_columns(policy, indicators)
     customer_id = array_of(indicators["account_id"])
     values = {name: array_of(indicators[name]) for name in policy.indicators}
-    found = find(policy, values, len(indicators))
+    try:
+        found = find(policy, values, len(indicators))
+    except (TypeError, ValueError, NotImplementedError) as error:  # Arrow's and conditions' own errors among them
+        raise TieringError(
+            f"policy {policy.id}: values of different kinds meet ({str(error).splitlines()[0]}); "
+            "run tiering lint, which names the place"
+        ) from error
     _refuse(policy, found, customer_id)
     is_graded = pa.array(found.is_graded)
     decisions = {
@@ -210,19 +218,20 @@ def find(policy: Policy, values: dict[str, pa.Array], rows: int) -> Found:
     gate = _gate_of(policy, frame, rows)
     graded = gate < 0
     outside = _outside(policy, values, graded)
+    decidable = graded.copy()
+    for rows_outside in outside.values():
+        decidable &= ~rows_outside
     tier = np.full(rows, -1, dtype=np.int16)
     provisional = np.zeros(rows, dtype=bool)
     counted = dict(values)
     for name, entry in policy.missing.items():
-        undefined = graded & (tier < 0) & _is_null(values[name])
+        undefined = decidable & (tier < 0) & _is_null(values[name])
         if entry.tier is not None:
             tier[undefined] = policy.tiers.index(entry.tier)
         else:
             counted[name] = _fill(values[name], entry.as_)
         provisional |= undefined & (entry.status == "provisional")
-    open_ = graded & (tier < 0)
-    for rows_outside in outside.values():
-        open_ &= ~rows_outside
+    open_ = decidable & (tier < 0)
     undefined_by = _undefined(policy, counted, open_)
     for rows_undefined in undefined_by.values():
         open_ &= ~rows_undefined
@@ -251,6 +260,9 @@ def _is_null(column: pa.Array) -> Flags:
 
 
 def _fill(column: pa.Array, value: Any) -> pa.Array:
+    """Return the column with a value for what is missing; a number may be finer than the column's own."""
+    if isinstance(value, Decimal):
+        column = decimals_of(column)
     return pc.fill_null(column, pa.scalar(value).cast(column.type))
 
 
@@ -371,7 +383,7 @@ def _by_scorecard(shape: Scorecard, policy: Policy, values: dict[str, pa.Array],
             line = line_of(points.scale, values[name])
             level = pick([each.words or "else" for each in points.scale], line)
             given = [each.points for each in points.scale]
-            own, weighted = pick(given, line), pick([each * points.weight for each in given], line)
+            own, weighted = pick(given, line), pick([weigh(each, points.weight) for each in given], line)
         else:
             level, own = None, decimals_of(values[name])
             weighted = own if points.weight == 1 else _times(own, points.weight)
@@ -381,6 +393,11 @@ def _by_scorecard(shape: Scorecard, policy: Policy, values: dict[str, pa.Array],
     if shape.round is not None:
         score = pc.round(score, ndigits=shape.round, round_mode="half_towards_infinity").cast(NUMBER.pyarrow_dtype)
     return Shaped(_tier_codes(policy, shape.tiers, line_of(shape.tiers, score)), score=score, pieces=pieces)
+
+
+def weigh(points: Decimal, weight: Decimal) -> Decimal:
+    """Return points times weight, cut off after 18 digits."""
+    return _WIDE.multiply(points, weight).quantize(Decimal(1).scaleb(-18), ROUND_DOWN, _WIDE)
 
 
 def _times(column: pa.Array, weight: Decimal) -> pa.Array:

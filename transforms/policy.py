@@ -427,7 +427,7 @@ class Policy(Part):
     def version(self) -> str:
         """SHA-256 of the meaning: comments, key order, spelling of numbers and conditions do not count.
 
-        The order under `gate`, `missing` and of the points is meaning: the first entry that applies counts.
+        The order under `gate` and under `missing` is meaning: the first entry that applies counts.
         """
         meaning = self.model_dump(mode="json", exclude={"text"}, exclude_defaults=True)
         meaning |= {name: list(meaning[name].items()) for name in ("gate", "missing") if name in meaning}
@@ -461,10 +461,12 @@ def parse_policy(text: str, name: str) -> Policy:
         errors = error.errors()  # a misspelled key is told before the key that it was meant to be
         first = next((found for found in errors if found["type"] == "extra_forbidden"), errors[0])
         path = tuple(part for part in first["loc"] if part not in ("[key]",))
+        known = _keys_at(path[:-1])
+        if path[:3] == ("decide", "rules", "of") and isinstance(parsed.data["decide"]["rules"], list):
+            path = (*path[:2], *path[3:])  # the short form: nobody wrote `of`
         place = ".".join(str(part) for part in path)
         message = str(first["msg"]).removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":
-            known = _keys_at(path[:-1])
             near = get_close_matches(str(path[-1]), known, n=1)
             message = "this key is unknown" + (f"; did you mean {near[0]}?" if near else "")
         if not path:  # the check of the whole policy names the place itself, such as decide.tier: …

@@ -27,7 +27,12 @@ def _spell(value: Any) -> Any:
     return spell_number(value) if isinstance(value, Decimal) else value
 
 
-Number = Annotated[Decimal, BeforeValidator(_exact), PlainSerializer(spell_number, when_used="json")]
+Number = Annotated[
+    Decimal,
+    Field(max_digits=38, decimal_places=18),
+    BeforeValidator(_exact),
+    PlainSerializer(spell_number, when_used="json"),
+]
 Scalar = Annotated[str | bool | Decimal, BeforeValidator(_exact), PlainSerializer(_spell, when_used="json")]
 Words = Annotated[str, PlainSerializer(lambda text: Condition(text).meaning, when_used="json")]
 """A condition; its spelling does not count when two policies are compared."""
@@ -296,7 +301,7 @@ class Points(Part):
 
     scale: list[PointsLine] | None = None
     as_is: Literal[True] | None = None
-    weight: Annotated[Number, Field(gt=0)] = Decimal(1)
+    weight: Annotated[Number, Field(gt=0, decimal_places=8)] = Decimal(1)
 
     @model_validator(mode="after")
     def _is_one_kind(self) -> Points:
