@@ -41,19 +41,21 @@ def check_installation(console: Console, as_of: str | None, policy_id: str | Non
     logging.disable(logging.WARNING)  # Airflow reports its own configuration at length
     policies: dict[str, Policy] = {}
 
+    step("source", lambda: _check_source(here))
+    source = None if wrong else here.source  # a source that is wrong itself is said once, and not by every policy
+
     def read() -> str:
         from tiering.lint import lint_file
 
         policies.update(read_policies(here.policies))
         for path in sorted(here.policies.glob("*.yaml")):
-            errors = [finding for finding in lint_file(path, here.source)[1] if finding.severity == "error"]
+            errors = [finding for finding in lint_file(path, source)[1] if finding.severity == "error"]
             if errors:
                 place = f"{here.policies.name}/{path.name}:{errors[0].line}"
                 raise TieringError(f"{place}: {errors[0].message} (tiering lint says more)")
         return f"{len(policies)} proved: {', '.join(sorted(policies))}"
 
     step("policies", read)
-    step("source", lambda: _check_source(here))
     before = wrong
     step("warehouse", lambda: _check_warehouse())
     if wrong == before:

@@ -106,7 +106,7 @@ def run_demo(folder: Path, customers: int, seed: int, console: Console) -> None:
         with progress.step("job", f"facts {batch.start} to {month}: extracted, validated, loaded"):
             jobs.extract(source, warehouse, here, batch)
             jobs.validate(warehouse, here, batch)
-            jobs.load(warehouse, batch)
+            jobs.load(warehouse, batch, here)
         days = [(name, month) for name in sorted(policies) if policies[name].as_of == "previous_month_end"]
         if month == MONTHS[0]:
             days = [(name, EARLIER) for name, _ in days] + days
