@@ -20,9 +20,9 @@ from conftest import ROOT, create_database, free_port
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
 
-DAGS = {"customer_facts", "follow_ups", "tier_reports"} | {
-    f"tier__{path.stem}" for path in (ROOT / "policies").glob("*.yaml")
-}
+SCHEDULED = ("call_service", "collection_classes", "pyramid", "relationship_abcd", "rfm_555")
+"""The policies of this module's installation."""
+OTHERS = {"customer_facts", "follow_ups", "tier_reports"}
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for name, path in (("SOURCE", "company"), ("WAREHOUSE", "warehouse")):
             value = airflow_case.connection(conn_type="duckdb", host=str(folder / f"{path}.duckdb"))
             patch.setenv(f"AIRFLOW_CONN_TIERING_{name}", value)
+        patch.setenv("TIERING_POLICIES", airflow_case.some_policies(folder, *SCHEDULED))
         patch.setenv("TIERING_MAIL_DIR", str(folder / "mail"))
         patch.setenv("TIERING_DATA_DOCS_DIR", str(folder / "data_docs"))
         patch.setenv("TIERING_FALLBACK_MANAGER", "desk@tiering.example")
@@ -76,7 +77,14 @@ def last_alert(folder: Path) -> str:
 def test_the_bag_holds_exactly_these_dags_and_no_error(folder: Path) -> None:
     bag = airflow_case.parse_bag()
     assert bag.import_errors == {}
-    assert set(bag.dags) == DAGS
+    assert set(bag.dags) == OTHERS | {f"tier__{policy_id}" for policy_id in SCHEDULED}
+
+
+def test_every_policy_that_ships_has_its_dag(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TIERING_POLICIES")
+    bag = airflow_case.parse_bag()
+    assert bag.import_errors == {}
+    assert set(bag.dags) == OTHERS | {f"tier__{path.stem}" for path in (ROOT / "policies").glob("*.yaml")}
 
 
 def test_every_dag_has_its_run_book_and_every_task_alerts(folder: Path) -> None:

@@ -70,6 +70,7 @@ def prepare(folder: Path) -> None:
                 conn_type="duckdb", host=str(folder / "warehouse.duckdb")
             ),
             "TIERING_SOURCE": str(ROOT / "tests" / "sources" / "wwi"),
+            "TIERING_POLICIES": airflow_case.some_policies(folder, "collection_classes", "pyramid", "rfm_555"),
             "TIERING_REPORTING_CURRENCY": "USD",
             "TIERING_TIMEZONE": "America/Los_Angeles",
             "TIERING_MAIL_DIR": str(folder / "mail"),
