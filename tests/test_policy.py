@@ -253,7 +253,7 @@ def test_a_policy_may_have_every_section() -> None:
         ("discount_rate: 0.05", "discount_rate: 1", "terms.A.discount_rate: Input should be less than 1"),
         ("share: 0.8", "share: 0", "service.A.answered.share: Input should be greater than 0"),
         ("value: sales\n", "value: sales\npublishes: class\n",
-         "publishes: a class policy has no class of its own, no movement and no credit"),
+         "publishes: a class policy has no class of its own, no movement, review or credit"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_any_section_is_named(before: str, after: str, says: str) -> None:

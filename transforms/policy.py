@@ -349,8 +349,9 @@ class Policy(Part):
             for name, indicator in self.indicators.items():
                 if indicator.window == "calendar_year":
                     raise ValueError(f"indicators.{name}: a calendar_year needs as_of: previous_year_end")
-        if self.publishes == "class" and (self.class_ or self.movement != Movement() or self.credit):
-            raise ValueError("publishes: a class policy has no class of its own, no movement and no credit")
+        has_more = self.class_ or self.movement != Movement() or self.credit or self.review != Review()
+        if self.publishes == "class" and has_more:
+            raise ValueError("publishes: a class policy has no class of its own, no movement, review or credit")
         return self
 
     def _check_kinds(self) -> None:
