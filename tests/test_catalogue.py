@@ -30,8 +30,9 @@ def test_a_system_is_there(system: str) -> None:
         assert system in REFERRED[name], f"policies/{name}.yaml does not name {system} in its ref"
         assert (ROOT / "tests" / "policies" / f"{name}.yaml").is_file()
     if "test" in entry:
-        text = (ROOT / entry["test"]).read_text(encoding="utf-8")
-        assert re.search(rf"\b{system}\b", text), f"{entry['test']} does not say which of its tests shows {system}"
+        file, _, name = entry["test"].partition("::")
+        text = (ROOT / "tests" / file).read_text(encoding="utf-8")
+        assert re.search(rf"^def {name}\(", text, re.MULTILINE), f"{entry['test']} does not exist"
 
 
 def test_no_policy_refers_to_what_is_not_listed() -> None:
