@@ -43,8 +43,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("TIERING_MAIL_DIR", str(folder / "mail"))
         patch.setenv("TIERING_DATA_DOCS_DIR", str(folder / "data_docs"))
         patch.setenv("TIERING_FALLBACK_MANAGER", "desk@tiering.example")
+        airflow_case.bag.cache_clear()  # another module of this process may have parsed with other settings
         airflow_case.bag()
         yield folder
+        airflow_case.bag.cache_clear()
 
 
 @pytest.fixture(scope="module")

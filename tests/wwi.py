@@ -60,6 +60,7 @@ def load_source(path: Path) -> None:
 def prepare(folder: Path) -> None:
     """Load the source and point settings and connections at it and at an empty warehouse in `folder`."""
     airflow_case.prepare_environment()
+    airflow_case.bag.cache_clear()
     load_source(folder / "source.duckdb")
     os.environ.update(
         {
