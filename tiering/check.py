@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import smtplib
 import ssl
 from collections.abc import Callable, Iterator
@@ -19,15 +18,6 @@ from transforms.policy import Policy, read_policies
 
 def check_installation(console: Console, as_of: str | None, policy_id: str | None) -> int:
     """Check everything and print a line each; return 0 when all is well, 1 when something is to be corrected."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)  # Airflow reports its own configuration at length
-    try:
-        return _check(console, as_of, policy_id)
-    finally:
-        logging.disable(before)
-
-
-def _check(console: Console, as_of: str | None, policy_id: str | None) -> int:
     wrong = 0
     state: dict[str, object] = {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 from datetime import date
@@ -81,6 +82,16 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code: 0 well, 1 something to correct, 2 wrong usage."""
     options = build_parser().parse_args(arguments)
+    before = logging.root.manager.disable
+    if options.verb in ("check", "lint", "explain", "evaluate"):
+        logging.disable(logging.WARNING)  # Airflow, which holds the connections, reports its configuration at length
+    try:
+        return _run(options)
+    finally:
+        logging.disable(before)
+
+
+def _run(options: argparse.Namespace) -> int:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     try:
         if getattr(options, "customers", 100) < 100:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import date
 from decimal import Decimal
 from itertools import groupby
@@ -58,7 +57,6 @@ def run_evaluate(console: Console, policy_id: str, as_of: date | None, year: int
 
     Raises TieringError in one line when there is nothing to evaluate.
     """
-    logging.disable(logging.WARNING)  # Airflow reports its own configuration at length
     warehouse = database_of(WAREHOUSE)
     if warehouse.kind == "duckdb" and not Path(warehouse.path).is_file():
         raise TieringError(f"{WAREHOUSE}: there is no file {warehouse.path}; correct the host of the connection")

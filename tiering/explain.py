@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import sys
 from datetime import date
@@ -33,7 +32,6 @@ def run_explain(console: Console, customer_id: str, *, policy_id: str | None, as
 
     Raises TieringError when there is nothing to tell.
     """
-    logging.disable(logging.WARNING)  # Airflow reports its own configuration at length
     warehouse = database_of(WAREHOUSE)
     if warehouse.kind == "duckdb" and not Path(warehouse.path).is_file():
         raise TieringError(f"{WAREHOUSE}: there is no file {warehouse.path}; correct the host of the connection")
