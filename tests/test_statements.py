@@ -26,7 +26,8 @@ CODE = "\n".join(
     for folder in ("sql", "expectations", "transforms", "reports", "tiering", "dags")
     for path in sorted((ROOT / folder).rglob("*.py"))
 )
-TEMPLATES = "\n".join(path.read_text(encoding="utf-8") for path in FILES)
+PIECES = sorted((SQL / "measures").glob("*.jinja"))
+TEMPLATES = "\n".join(path.read_text(encoding="utf-8") for path in (*FILES, *PIECES))
 
 
 def _name(path: Path) -> str:
@@ -40,7 +41,7 @@ def _names(path: Path) -> list[dict[str, Any]]:
         return [indicator_names(policy, "work.measures") for policy in shipped_policies().values()]
     if path.parent.name == "measures":
         return [measure_names(grain, every_column(grain)) for grain in GRAINS]
-    if "measures/accounts.sql" in text:
+    if "measures/accounts_of_day.jinja" in text:
         return [
             {"grain": grain, "publishes": publishes, "target": target}
             for grain in GRAINS

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
-from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import sqlglot
@@ -105,11 +104,6 @@ class Credit(Part):
         if (self.within == "sales_times_rate") != (self.rate is not None):
             raise ValueError("within: sales_times_rate needs `rate`, an indicator, and nothing else does")
         return self
-
-    @cached_property
-    def parsed_budget(self) -> Budget | None:
-        """The parsed budget."""
-        return Budget(self.budget) if self.budget is not None else None
 
     @property
     def indicators(self) -> list[str]:

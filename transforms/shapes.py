@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
 
@@ -116,8 +116,8 @@ class Line(Part):
 
     @property
     def result(self) -> Any:
-        """What the line gives: a tier, points, a level or a digit."""
-        raise NotImplementedError(type(self).__name__)
+        """What the line gives: its tier, points, level or digit, the one key that is not the scale's own."""
+        return getattr(self, next(name for name in type(self).model_fields if name not in Line.model_fields))
 
     @property
     def words(self) -> str:
@@ -140,21 +140,11 @@ class TierLine(Line):
 
     tier: str
 
-    @property
-    def result(self) -> str:
-        """The tier."""
-        return self.tier
-
 
 class PointsLine(Line):
     """Values that give points."""
 
     points: Number
-
-    @property
-    def result(self) -> Decimal:
-        """The points."""
-        return self.points
 
 
 class LevelLine(Line):
@@ -162,21 +152,11 @@ class LevelLine(Line):
 
     level: str
 
-    @property
-    def result(self) -> str:
-        """The level."""
-        return self.level
-
 
 class DigitLine(Line):
     """Values that give a digit of a code."""
 
     digit: Annotated[int, Field(ge=0, le=9)]
-
-    @property
-    def result(self) -> int:
-        """The digit."""
-        return self.digit
 
 
 def check_scale(lines: list[Any]) -> list[Any]:
@@ -243,21 +223,6 @@ def lines_holding(lines: list[Any], value: Any) -> list[Any]:
 
 
 # Shapes
-
-
-class Shape(Protocol):
-    """What every shape can say of itself."""
-
-    @property
-    def tiers_given(self) -> list[str]:
-        """The tiers it can give."""
-
-    @property
-    def indicators(self) -> list[str]:
-        """The indicators that decide."""
-
-    def rule_of(self, tier: str) -> str:
-        """When it gives a tier, in plain words."""
 
 
 def _tiers(lines: list[Any]) -> list[str]:

@@ -1,17 +1,6 @@
 -- Every measure that is asked for, as of a day: one row per account in scope. The columns come from measures/library.jinja.
 -- A LEFT JOIN here adds columns and never rows: one that no column needs is left out, and so is a CTE that nothing reads.
-WITH known_customer AS (
-  {% include 'measures/known_customer.sql' %}
-),
-opportunity AS (
-  {% include 'measures/opportunity.sql' %}
-),
-service_event AS (
-  {% include 'measures/service_event.sql' %}
-),
-account AS (
-  {% include 'measures/accounts.sql' %}
-),
+WITH {% include 'measures/accounts_of_day.jinja' %},
 population AS (
   {% include 'measures/population.sql' %}
 ),

@@ -4,18 +4,7 @@ INSERT INTO tiering.follow_up (
   policy_id, customer_id, reason, title_en, title_zh, tier, last_contact_on, due_on, overdue_days,
   account_manager_id, as_of
 )
-WITH known_customer AS (
-  {% include 'measures/known_customer.sql' %}
-),
-opportunity AS (
-  {% include 'measures/opportunity.sql' %}
-),
-service_event AS (
-  {% include 'measures/service_event.sql' %}
-),
-account AS (
-  {% include 'measures/accounts.sql' %}
-),
+WITH {% include 'measures/accounts_of_day.jinja' %},
 contact AS (
   {% include 'measures/last_contact.sql' %}
 ),

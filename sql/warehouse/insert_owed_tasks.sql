@@ -4,18 +4,7 @@
 INSERT INTO tiering.task (
   policy_id, customer_id, task, opened_on, due_on, done_by_contact, title_en, title_zh, account_manager_id, run_id
 )
-WITH known_customer AS (
-  {% include 'measures/known_customer.sql' %}
-),
-opportunity AS (
-  {% include 'measures/opportunity.sql' %}
-),
-service_event AS (
-  {% include 'measures/service_event.sql' %}
-),
-account AS (
-  {% include 'measures/accounts.sql' %}
-),
+WITH {% include 'measures/accounts_of_day.jinja' %},
 contact AS (
   {% include 'measures/last_contact.sql' %}
 )

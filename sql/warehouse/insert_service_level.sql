@@ -6,18 +6,7 @@
 INSERT INTO tiering.service_level (
   policy_id, tier, target, period_start, period_end, within, target_share, attained_share, events, as_of
 )
-WITH known_customer AS (
-  {% include 'measures/known_customer.sql' %}
-),
-opportunity AS (
-  {% include 'measures/opportunity.sql' %}
-),
-service_event AS (
-  {% include 'measures/service_event.sql' %}
-),
-account AS (
-  {% include 'measures/accounts.sql' %}
-),
+WITH {% include 'measures/accounts_of_day.jinja' %},
 answers AS (
   SELECT COUNT(answered_seconds) AS known FROM service_event
 ),

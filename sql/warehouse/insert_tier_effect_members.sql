@@ -1,18 +1,7 @@
 -- Whose tiers of a day are looked at, with the customers behind them as known on that day: one row per account and customer.
 -- The head of an account is the customer of its own number, else the first one.
 INSERT INTO work.tier_member (account_id, tier, customer_id, is_head)
-WITH known_customer AS (
-  {% include 'measures/known_customer.sql' %}
-),
-opportunity AS (
-  {% include 'measures/opportunity.sql' %}
-),
-service_event AS (
-  {% include 'measures/service_event.sql' %}
-),
-account AS (
-  {% include 'measures/accounts.sql' %}
-)
+WITH {% include 'measures/accounts_of_day.jinja' %}
 SELECT
   spell.customer_id,
   spell.tier,
