@@ -16,22 +16,9 @@ from transforms.changes import restore_indicators
 from transforms.columns import array_of
 from transforms.conditions import Condition
 from transforms.decide import Found, find
+from transforms.parts import Interval, find_line
 from transforms.policy import Policy
-from transforms.shapes import (
-    Axis,
-    Bands,
-    Composite,
-    Interval,
-    Lowest,
-    Matrix,
-    Quadrant,
-    Ratio,
-    Rules,
-    Scorecard,
-    TopN,
-    TopShare,
-    find_line,
-)
+from transforms.shapes import Axis, Bands, Composite, Lowest, Matrix, Quadrant, Ratio, Rules, Scorecard, TopN, TopShare
 
 Mark = Literal["", "held", "failed", "head"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Literal, get_args
 
 Unit = Literal["money", "ratio", "count", "days", "months", "points", "rank", "number", "flag", "text"]
@@ -35,6 +35,20 @@ class Driver:
 
     def __post_init__(self) -> None:
         _check("the unit of a driver", self.unit, Unit)
+
+    @classmethod
+    def from_texts(cls, indicator: str, title: Titles, unit: Unit, before: str | None, after: str | None) -> Driver:
+        """A driver as a change keeps it: its values are texts, and become numbers where the unit is one."""
+
+        def plain(text: str | None) -> Decimal | str | None:
+            if text is None or unit in ("flag", "text"):
+                return text
+            try:
+                return Decimal(text)
+            except InvalidOperation:
+                return text
+
+        return cls(indicator, title, unit, plain(before), plain(after))
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from reports.decision_words import DecisionWords, Replay, Row, decide_again
-from reports.digest import Cause, Direction, Driver, Unit
+from reports.digest import Cause, Direction, Driver
 from reports.policy_words import PolicyWords
 from reports.text import clean_text
 from reports.wording import TEXT_LENGTH, Language, cause_in_words, driver_in_words
@@ -316,8 +316,8 @@ class _Story:
         if name not in self.policy.indicators:
             return clean_text(name)
         unit = self.words.unit_of(name)
-        before, after = (_plain(driver[side], unit) for side in ("before", "after"))
-        return driver_in_words(Driver(name, self.policy.title_of(name), unit, before, after), _, self.currency)
+        moved = Driver.from_texts(name, self.policy.title_of(name), unit, driver["before"], driver["after"])
+        return driver_in_words(moved, _, self.currency)
 
     # ---- what follows
 
@@ -359,13 +359,3 @@ class _Story:
         days = [_.date(self.account.as_of + timedelta(days=task.within_days)) for task in owed]
         said = [self.words.localized(task.title) for task in owed]
         return [_("{task} (by {date})", task=task, date=day) for task, day in zip(said, days, strict=True)]
-
-
-def _plain(text: str | None, unit: Unit) -> Decimal | str | None:
-    """A driver's value: a number where its unit is one."""
-    if text is None or unit in ("flag", "text"):
-        return text
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        return text

@@ -12,21 +12,9 @@ from reports.digest import Titles, Unit
 from reports.text import clean_text
 from reports.wording import TEXT_LENGTH, Language
 from transforms.conditions import Condition, spell_number
+from transforms.parts import Interval, Line, intervals_of
 from transforms.policy import Policy
-from transforms.shapes import (
-    Bands,
-    Composite,
-    Interval,
-    Line,
-    Lowest,
-    Matrix,
-    Quadrant,
-    Ratio,
-    Rules,
-    Scorecard,
-    Segment,
-    intervals_of,
-)
+from transforms.shapes import Bands, Composite, Lowest, Matrix, Quadrant, Ratio, Rules, Scorecard, Segment
 
 Value = Decimal | bool | str | None
 
@@ -57,7 +45,7 @@ def _bounds(policy: Policy) -> dict[str, set[Decimal]]:
 
 
 def _scales(shape: Any) -> Iterator[tuple[str, Sequence[Line]]]:
-    if isinstance(shape, Bands | Ratio):
+    if isinstance(shape, Bands):
         yield shape.of, shape.tiers
     elif isinstance(shape, Lowest):
         yield from shape.of.items()

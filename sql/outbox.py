@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -208,15 +207,7 @@ def _mover(policy: Policy, row: Any) -> Mover:
         if name == POPULATION:
             continue  # new and left customers are listed as such
         unit = policy.indicators[name].unit or "text"
-        drivers.append(
-            Driver(
-                name,
-                policy.title_of(name),
-                unit,
-                _plain(driver["before"], unit),
-                _plain(driver["after"], unit),
-            )
-        )
+        drivers.append(Driver.from_texts(name, policy.title_of(name), unit, driver["before"], driver["after"]))
     return Mover(
         customer_id=row.customer_id,
         customer_name=row.customer_name or row.customer_id,
@@ -231,15 +222,6 @@ def _mover(policy: Policy, row: Any) -> Mover:
 
 def _titles(localized: Mapping[Any, str]) -> dict[str, str]:
     return {str(language): text for language, text in localized.items()}
-
-
-def _plain(text: str | None, unit: str) -> Decimal | str | None:
-    if text is None or unit in ("flag", "text"):
-        return text
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        return text
 
 
 def send_outbox(warehouse: Database, server: SmtpServer | None, folder: Path) -> Sent:

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from transforms.conditions import Condition
 from transforms.decide import find_states
+from transforms.parts import Line
 from transforms.policy import Policy, read_policies
 from transforms.policy_text import PolicyText
-from transforms.shapes import Line
 
 POLICIES = read_policies(Path(__file__).parents[1] / "policies")
 SHIPPED = sorted(POLICIES)

@@ -16,6 +16,7 @@ from sql.contract import ENTITIES
 from sql.measure import columns_for
 from tiering.settings import Settings, read_settings
 from transforms.credit import Credit
+from transforms.parts import Line
 from transforms.policy import (
     ClassAxis,
     FollowUp,
@@ -29,7 +30,7 @@ from transforms.policy import (
     parse_policy,
 )
 from transforms.policy_text import PolicyText
-from transforms.shapes import Decide, Line
+from transforms.shapes import Decide
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"

@@ -16,9 +16,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from transforms.lint import Finding, lint_text
+from transforms.parts import find_line, lines_holding
 from transforms.policy import parse_policy
 from transforms.policy_text import PolicyText
-from transforms.shapes import find_line, lines_holding
 
 PRINTED = Path(__file__).parent / "policies" / "printed"
 EXPECTED: dict[str, list[dict[str, str]]] = PolicyText(

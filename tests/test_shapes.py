@@ -18,8 +18,8 @@ from sql.errors import TieringError
 from tests.indicator_frames import indicator_frame
 from transforms import decide_tiers
 from transforms.decide import EVIDENCE, find_states
+from transforms.parts import Interval, TierLine, find_line, intervals_of, lines_holding
 from transforms.policy import Policy, parse_policy
-from transforms.shapes import Interval, TierLine, find_line, intervals_of, lines_holding
 
 INDICATORS = {
     "amount": "{measure: net_sales, window: ever, unit: money}",

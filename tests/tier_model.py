@@ -17,8 +17,9 @@ import sqlglot
 from sqlglot import exp
 
 from transforms.conditions import Condition
+from transforms.parts import find_line
 from transforms.policy import Policy
-from transforms.shapes import Composite, Matrix, Scorecard, find_line
+from transforms.shapes import Composite, Matrix, Scorecard
 
 _COMPARED: dict[Any, Any] = {exp.EQ: eq, exp.NEQ: ne, exp.GT: gt, exp.GTE: ge, exp.LT: lt, exp.LTE: le}
 

@@ -13,7 +13,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from sql.errors import TieringError
-from transforms.shapes import Name, Number, Part
+from transforms.parts import Name, Number, Part
 
 PLAN = ("revenue_budget", "gross_margin_rate", "vat_rate", "credit_budget")
 """The columns of the plan that a budget may name."""

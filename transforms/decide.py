@@ -26,12 +26,12 @@ from transforms.columns import (
     pick,
 )
 from transforms.conditions import Condition
+from transforms.parts import Interval, intervals_of
 from transforms.policy import Policy
 from transforms.shapes import (
     Assessed,
     Bands,
     Composite,
-    Interval,
     Lowest,
     Matrix,
     Quadrant,
@@ -40,7 +40,6 @@ from transforms.shapes import (
     Scorecard,
     TopN,
     TopShare,
-    intervals_of,
 )
 
 NUMBER = pd.ArrowDtype(pa.decimal128(38, 18))

@@ -19,6 +19,7 @@ import numpy as np
 from sql.errors import TieringError
 from transforms.conditions import spell_number
 from transforms.decide import find
+from transforms.parts import Line, PointsLine, TierLine, find_line, lines_holding
 from transforms.policy import Policy, parse_policy
 from transforms.policy_text import PolicyText
 from transforms.probes import (
@@ -34,7 +35,7 @@ from transforms.probes import (
     mixed_comparison,
     scales_of,
 )
-from transforms.shapes import Composite, Line, PointsLine, Scorecard, TierLine, find_line, lines_holding
+from transforms.shapes import Composite, Scorecard
 
 MAXIMUM_SCORES = 10_000
 """More different scores (or codes) than these are not counted one by one."""

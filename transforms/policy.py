@@ -17,8 +17,9 @@ from sql.errors import TieringError
 from transforms.calendar import parse_window
 from transforms.conditions import Condition
 from transforms.credit import Credit
+from transforms.parts import Localized, Name, Number, Part, Words, check_words
 from transforms.policy_text import PolicyText
-from transforms.shapes import Decide, Localized, Name, Number, Part, Words, check_words
+from transforms.shapes import Decide
 
 STATISTICS = ("top", "rank", "percent_rank", "share", "cumulative_share", "quantile", "count")
 KINDS = ("measure", "attribute", "assessment", *STATISTICS)
