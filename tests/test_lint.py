@@ -81,6 +81,18 @@ def keys(findings: list[Finding]) -> list[tuple[str, str, str, str | None]]:
     return sorted((f.severity, f.rule, f.place, f.point) for f in findings)
 
 
+def test_what_does_not_parse_is_found_whole() -> None:
+    text = text_of(
+        "A B", [SALES, "extra: {measure: net_sales, windw: ever}"], "{bands: {of: sales, tiers: [{tier: A}]}}"
+    )
+    policy, found = lint_text(text.replace("ref:", "reff:"), "p.yaml", LIBRARY)
+    assert policy is None
+    assert [(finding.line, finding.rule, finding.message) for finding in found] == [
+        (3, "language", "reff: this key is unknown; did you mean ref?"),
+        (10, "language", "indicators.extra.windw: this key is unknown; did you mean window?"),
+    ]
+
+
 # ---- as printed
 
 
@@ -246,12 +258,12 @@ FAULTS = [
     Fault("a shared bound",
           bands("{tier: A, at_least: 10}, {tier: B, at_least: 5, at_most: 10}, {tier: C}"),
           bands("{tier: A, at_least: 10}, {tier: B, at_least: 5, below: 10}, {tier: C}"),
-          [("error", "overlap", "decide.bands.tiers", "sales = 10")],
+          [("error", "overlap", "decide.bands.tiers.1", "sales = 10")],
           "lines 1 and 2 (A and B) both hold sales = 10;"),
     Fault("a text named twice",
           bands("{tier: A, in: [good, fair]}, {tier: B, in: [fair, poor]}", GRADED, of=GRADE, tiers="A B"),
           bands("{tier: A, in: [good, fair]}, {tier: B, is: poor}", GRADED, of=GRADE, tiers="A B"),
-          [("error", "overlap", "decide.bands.tiers", "grade = 'fair'")], "both hold grade = 'fair'"),
+          [("error", "overlap", "decide.bands.tiers.1", "grade = 'fair'")], "both hold grade = 'fair'"),
     Fault("rules that are to exclude one another",
           rules("{tier: A, when: sales >= 10}, {tier: B, when: sales <= 10}", tiers="A B", of=(SALES,), exclusive=True),
           rules("{tier: A, when: sales >= 10}, {tier: B, when: sales < 10}", tiers="A B", of=(SALES,), exclusive=True),

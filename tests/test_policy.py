@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from sql.errors import TieringError
 from tests.indicator_frames import POLICIES, SHIPPED
 from transforms.policy import parse_policy, read_policies
+from transforms.policy_errors import PolicyError
 from transforms.policy_text import PolicyText
 
 FOLDER = Path(__file__).parents[1] / "policies"
@@ -142,7 +143,11 @@ def test_a_mistake_is_refused_with_the_place_and_a_hint(edit: Edit, message: str
 
 @pytest.mark.parametrize(
     "edit",
-    [edit for edit, message in REFUSED if "this key is unknown" in message or "Input should be" in message],
+    [
+        edit
+        for edit, message in REFUSED
+        if re.search("this key is unknown|this must|needed here|not known here", message)
+    ],
     ids=lambda edit: edit.after,
 )
 def test_the_line_of_a_wrong_key_or_value_is_its_own(edit: Edit) -> None:
@@ -156,7 +161,7 @@ def test_a_key_that_every_policy_has_is_missed(key: str) -> None:
     for line in TEXTS[PYRAMID].splitlines(keepends=True):
         inside = line.startswith(f"{key}:") or (inside and line.startswith(" "))
         kept += [] if inside else [line]
-    assert refusal("".join(kept)).endswith(f": {key}: Field required")
+    assert refusal("".join(kept)).endswith(f": {key}: this key is needed")
 
 
 # ---- every section
@@ -171,6 +176,7 @@ tiers: [A, B]
 indicators:
   sales: {measure: net_sales, window: 12 months, unit: money, minimum: 0}
   growth: {measure: sales_growth, window: 12 months, unit: ratio}
+  distance: {attribute: attr_distance, unit: number, better: low}
   region: {attribute: region}
   kind: {attribute: attr_kind, unit: text, values: [dealer, maker]}
   trust: {assessment: trust, unit: points, maximum: 10}
@@ -211,11 +217,11 @@ def test_a_policy_may_have_every_section() -> None:
     [
         ("{of: kind,", "{of: kinds,", "class.of: the indicator kinds is not declared; did you mean kind?"),
         ("{of: kind,", "{of: sales,", "class.of: sales is no text"),
-        ("actions: {A:", "actions: {C:", "actions: the tier C is not declared"),
-        ("service: {A:", "service: {C:", "service: the tier C is not declared"),
-        ("terms: {A:", "terms: {C:", "terms: the tier C is not declared"),
-        ("every_days: {A:", "every_days: {C:", "follow_up.every_days: the tier C is not declared"),
-        ("call: {tiers: [B]", "call: {tiers: [C]", "follow_up.tasks: the tier C is not declared"),
+        ("actions: {A:", "actions: {C:", "actions: the tier C is not declared; there are A, B"),
+        ("service: {A:", "service: {C:", "service: the tier C is not declared; there are A, B"),
+        ("terms: {A:", "terms: {C:", "terms: the tier C is not declared; there are A, B"),
+        ("every_days: {A:", "every_days: {C:", "follow_up.every_days: the tier C is not declared; there are A, B"),
+        ("call: {tiers: [B]", "call: {tiers: [C]", "follow_up.tasks: the tier C is not declared; there are A, B"),
         ("when: growth < 0", "when: grow < 0",
          "follow_up.tasks.call: the indicator grow is not declared; did you mean growth?"),
         ("tiers: [B], when: growth < 0, ", "",
@@ -223,9 +229,9 @@ def test_a_policy_may_have_every_section() -> None:
         ("tiers: [B], when", "scope: everybody, tiers: [B], when",
          "follow_up.tasks.call: only who is graded has a tier: a task for everybody has no `tiers`"),
         ("within_days: 7", "within_days: -1",
-         "follow_up.tasks.call.within_days: Input should be greater than or equal to 0"),
-        ("{A: 30}", "{A: 0}", "follow_up.every_days.A: Input should be greater than 0"),
-        ("multiplier: {A: 2", "multiplier: {C: 2", "credit: the tier C is not declared"),
+         "follow_up.tasks.call.within_days: this must be greater than or equal to 0"),
+        ("{A: 30}", "{A: 0}", "follow_up.every_days.A: this must be greater than 0"),
+        ("multiplier: {A: 2", "multiplier: {C: 2", "credit: the tier C is not declared; there are A, B"),
         ("cap: sales", "cap: sale", "credit: the indicator sale is not declared; did you mean sales?"),
         ("credit_budget *", "budget *", "credit.budget: budget is no column of the plan: revenue_budget, "
          "gross_margin_rate, vat_rate, credit_budget"),
@@ -239,7 +245,7 @@ def test_a_policy_may_have_every_section() -> None:
         ("{rank: sales,", "{rank: region,", "indicators.place: region is no number; a statistic orders numbers"),
         ("{cumulative_share: sales,", "{cumulative_share: place,",
          "indicators.part: place is a statistic itself; take it of a measure"),
-        ("counts: others", "counts: all", "indicators.part.counts: Input should be 'own' or 'others'"),
+        ("counts: others", "counts: all", "indicators.part.counts: all is not known here; there are own, others"),
         ("active: {when: sales > 0", "active: {when: place > 0",
          "gate.active: place is taken over those who pass the gates; gate on a measure"),
         ("{attribute: region}", "{attribute: region, window: ever}",
@@ -250,8 +256,21 @@ def test_a_policy_may_have_every_section() -> None:
          "missing.growth: an undefined indicator gives a `tier`, or counts `as` a value"),
         ("{growth: {as: 0, status: final}}", "{growth: {status: final}}",
          "missing.growth: an undefined indicator gives a `tier`, or counts `as` a value"),
-        ("discount_rate: 0.05", "discount_rate: 1", "terms.A.discount_rate: Input should be less than 1"),
-        ("share: 0.8", "share: 0", "service.A.answered.share: Input should be greater than 0"),
+        ("discount_rate: 0.05", "discount_rate: 1", "terms.A.discount_rate: this must be less than 1"),
+        ("share: 0.8", "share: 0", "service.A.answered.share: this must be greater than 0"),
+        ("minimum: 0}", "minimum: 500,000}", "indicators.sales.000: a number has no separators: write 500000"),
+        ("minimum: 0}", "minimum: 5%}", "indicators.sales.minimum: a number is needed here, without quotes, % or "
+         "separators"),
+        ("title: {en: Whole}", "title: Whole", "title: a mapping is needed here; a text is written {en: …, zh: …}"),
+        ("tiers: [A, B]\n", "tiers: A\n", "tiers: a list is needed here, such as [A, B]"),
+        ("tiers: [A, B]\n", "tiers:\n", "tiers: nothing stands here; write a value, or remove the key"),
+        ("credit_limit: largest_order", "credit_limit: largest", "terms.A.credit_limit: a number is needed here, "
+         "without quotes, % or separators, or largest is not known here; did you mean largest_order? (of "
+         "largest_order, average_order)"),
+        ("ref: none", "ref: " + "S" * 101, "ref: this must have at most 100 characters"),
+        ("sales > 0", 'region = "north"', "gate.active.when: a text stands in single quotes: 'north'"),
+        ("{rank: sales,", "{rank: distance,", "indicators.place: distance is best low, and this takes the high end for "
+         "the best; say better: low here, or better: high if that is meant"),
         ("value: sales\n", "value: sales\npublishes: class\n",
          "publishes: a class policy has no class of its own, no movement, review or credit"),
     ],
@@ -301,6 +320,57 @@ def test_a_short_form_is_the_same_meaning(before: str, after: str) -> None:
     assert WHOLE.count(before) == 1
     changed = parse_policy(WHOLE.replace(before, after), "p.yaml")
     assert changed.version == parse_policy(WHOLE, "p.yaml").version
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "on"),
+    [
+        ("{tier: A, when", "{tier: C, when", "  rules:"),
+        ("part <= 0.5", "prt <= 0.5", "  rules:"),
+        ("{rank: sales,", "{rank: sale,", "  place:"),
+        ("by: [growth,", "by: [grow,", "  place:"),
+        ("sales > 0", "sale > 0", "gate:"),
+        ("{A: 30}", "{C: 30}", "  every_days:"),
+        ("tiers: [B], when", "tiers: [C], when", "  tasks:"),
+        ("sales, multiplier: {A", "sales, multiplier: {C", "credit:"),
+    ],
+)
+def test_a_name_that_is_not_declared_is_told_on_its_own_line(before: str, after: str, on: str) -> None:
+    assert WHOLE.count(before) == 1
+    line = next(number for number, line in enumerate(WHOLE.splitlines(), 1) if line.startswith(on))
+    assert refusal(WHOLE.replace(before, after)).startswith(f"p.yaml:{line}: ")
+
+
+def test_every_key_that_is_unknown_is_told_at_once() -> None:
+    text = WHOLE.replace("grain:", "grian:").replace("minimum: 0", "mininum: 0").replace("span: 30", "spam: 30")
+    with pytest.raises(PolicyError) as refused:
+        parse_policy(text, "p.yaml")
+    assert sorted(refused.value.problems) == [
+        (4, "grian: this key is unknown; did you mean grain?"),
+        (9, "indicators.sales.mininum: this key is unknown; did you mean minimum?"),
+        (25, "service.A.spam: this key is unknown; did you mean span?"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    ["0 25 3 * *", "0 6 3 *", "0 6 3 * * *", "“0 6 3 * *”", "@daily", "", "0 6 31 2 *", "at six", "0 6 3 * MOO"],
+)
+def test_a_schedule_that_airflow_would_not_run_is_refused(schedule: str) -> None:
+    said = refusal(WHOLE.replace('"0 6 * * *"', f'"{schedule}"'))
+    expected = f"schedule: {schedule!r} is no schedule; write five fields of cron, such as 0 6 3 * *"
+    assert said == f"p.yaml:5: {expected}"
+
+
+@pytest.mark.parametrize("schedule", ["30 6 2 1,4,7,10 *", "*/15 8-18 * * MON-FRI", "0 0 29 2 *"])
+def test_a_schedule_that_airflow_runs_is_taken(schedule: str) -> None:
+    assert parse_policy(WHOLE.replace('"0 6 * * *"', f'"{schedule}"'), "p.yaml").schedule == schedule
+
+
+def test_a_statistic_may_take_the_other_end_for_the_best_where_it_says_so() -> None:
+    for better in ("low", "high"):
+        other = WHOLE.replace("{rank: sales,", f"{{rank: distance, better: {better},")
+        assert parse_policy(other, "p.yaml").indicators["place"].best == better
 
 
 # ---- the version

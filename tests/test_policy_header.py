@@ -40,6 +40,9 @@ def test_a_head_may_span_lines_and_stand_in_any_order(tmp_path: Path) -> None:
         (HEAD.replace("run_day", "someday"), "as_of is missing or wrong"),
         (HEAD.replace('schedule: "0 6 2 * *"\n', ""), "schedule is missing or wrong"),
         (HEAD.replace("title: {en: P}", "title: P"), "title is missing or wrong"),
+        (HEAD.replace("6 2 * *", "25 2 * *"), "schedule is missing or wrong"),
+        (HEAD.replace("ref: S0", "ref: " + "S" * 101), "ref is missing or wrong"),
+        (HEAD.replace("ref: S0", 'ref: ""'), "ref is missing or wrong"),
     ],
 )
 def test_a_file_without_a_head_is_named(tmp_path: Path, text: str, says: str) -> None:

@@ -133,10 +133,12 @@ def test_a_number_too_long_to_be_meant_is_refused(digits: int) -> None:
         ("a: !!python/object/apply:os.system [id]\n", "p.yaml:1: tags are not allowed"),
         ("a: !!python/name:os.system\n", "p.yaml:1: tags are not allowed"),
         ("!x\na: 1\n", "p.yaml:1: tags are not allowed"),
-        ("a: 1\n---\nb: 2\n", "p.yaml:1: a policy is one mapping of keys to values"),
-        ("a: 1\n---\n", "p.yaml:1: a policy is one mapping of keys to values"),
-        ("", "p.yaml:1: a policy is one mapping of keys to values"),
-        ("# only a comment\n", "p.yaml:1: a policy is one mapping of keys to values"),
+        ("a: 1\n---\nb: 2\n", "p.yaml:3: a file is one policy; move what follows --- into a file of its own"),
+        ("a: 1\n---\n", "p.yaml:3: a file is one policy; move what follows --- into a file of its own"),
+        ("", "p.yaml:1: the file is empty; docs/policies.md shows a policy to begin with"),
+        ("# only a comment\n", "p.yaml:1: the file is empty; docs/policies.md shows a policy to begin with"),
+        ("a: [b，c]\n", "p.yaml:1: the character ， does not separate; write a comma, or quote the text"),
+        ("a:\n- [b, c、d]\n", "p.yaml:2: the character 、 does not separate; write a comma, or quote the text"),
         ("just words", "p.yaml:1: a policy is one mapping of keys to values"),
         ("- a\n- b\n", "p.yaml:1: a policy is one mapping of keys to values"),
         ("a: *nobody\n", "p.yaml:1: anchors and aliases are not allowed; write it out"),
@@ -147,23 +149,45 @@ def test_what_is_refused_is_refused_with_its_line(text: str, message: str) -> No
     assert refusal(text) == message
 
 
+INDENTATION = "the indentation does not fit the lines above, or a value needs quotes"
+
+
 @pytest.mark.parametrize(
-    ("text", "place"),
+    ("text", "line", "message"),
     [
-        ("a: 1\nb: c: d\n", "p.yaml:2:"),
-        ("a: 1\n\tb: 2\n", "p.yaml:2:"),
-        ("a: 1\nb: }\n", "p.yaml:2:"),
-        ("a: [1, 2\n", "p.yaml:2:"),
-        ("a: 'open\n", "p.yaml:2:"),
-        ("%YAML 9.9\n---\na: 1\n", "p.yaml:1:"),
-        ("a: \x07\n", "p.yaml:"),
-        ("a: '\ud800'\n", "p.yaml:"),
+        ("a: 1\nb: c: d\n", 2, "a colon too many, or the indentation does not fit; quote a text with a colon"),
+        ("a: 1\n\tb: 2\n", 2, "a tab in the indentation; write spaces"),
+        ("a: 1\nb: }\n", 2, "did not find expected node content; correct the text"),
+        ("a: 0\nb: [1, 2\nc: 3\n", 2, "what opens with [ is not closed, or lacks a comma"),
+        ("a: 0\nb: {c: 1\nd: 3\n", 2, "what opens with { is not closed, or lacks a comma"),
+        ("a: 0\nb: 'open\nc: 3\n", 2, "a quote is not closed"),
+        ("a:\n  b: 1\n c: 2\n", 3, INDENTATION),
+        ("a:\n  - b\n c: 2\n", 3, INDENTATION),
+        ("a: 0\nb 1\nc: 3\n", 3, "a key has no colon and space behind it"),
+        ("a: @b\n", 1, "a text that begins with this character needs quotes"),
+        ("a: 0\n%b: 1\n", 2, "a text that begins with this character needs quotes"),
+        ("a: 0\nb：1\nc: 3\n", 2, "the character ： is not YAML's own; write a colon and a space, or quote the text"),
+        ("a: ｛b: 1｝\n", 1, "the character ｛ is not YAML's own; write {, or quote the text"),
+        ("a: {b: 1，c: 2}\n", 1, "the character ， is not YAML's own; write a comma, or quote the text"),
+        ("a:\n\u3000b: 1\nc: 2\n", 2, "the character U+3000 is not YAML's own; write a plain space, or quote the text"),
+        ("a:\n\xa0b: 1\n  c: 2\n", 2, "the character U+00A0 is not YAML's own; write a plain space, or quote the text"),
+        ("“a”: 1\n", 1, "the character “ is not YAML's own; write \", or quote the text"),
+        ("%YAML 9.9\n---\na: 1\n", 1, "found incompatible YAML document; correct the text"),
     ],
-)
-def test_what_is_no_yaml_is_refused_with_its_line(text: str, place: str) -> None:
-    said = refusal(text)
-    assert said.startswith(f"{place} ")
-    assert said.endswith("; correct the text")
+)  # fmt: skip
+def test_what_is_no_yaml_is_refused_in_plain_words_on_its_line(text: str, line: int, message: str) -> None:
+    assert refusal(text) == f"p.yaml:{line}: {message}"
+
+
+@pytest.mark.parametrize("text", ["a: \x07\n", "a: '\ud800'\n"])
+def test_what_is_no_text_is_refused(text: str) -> None:
+    assert refusal(text) == "p.yaml: this is no YAML; correct the text"
+
+
+def test_chinese_signs_are_the_author_s_own_within_a_text() -> None:
+    text = "a: {zh: 大客户，重点：优先}\nb: “重点”客户\nc: ['甲，乙', 丙]\n"
+    data = PolicyText(text, "p.yaml").data
+    assert data == {"a": {"zh": "大客户，重点：优先"}, "b": "“重点”客户", "c": ["甲，乙", "丙"]}
 
 
 def test_a_chain_of_aliases_is_refused_before_it_grows() -> None:

@@ -623,11 +623,11 @@ def test_a_value_outside_the_range_is_refused_even_where_it_does_not_decide_but_
         ),
         (
             "scorecard: {points: {amount: {as_is: true, weight: 0}}, tiers: [{tier: A}]}",
-            "decide.scorecard.points.amount.weight: Input should be greater than 0",
+            "decide.scorecard.points.amount.weight: this must be greater than 0",
         ),
         (
             "scorecard: {points: {amount: {as_is: true}}, round: 5, tiers: [{tier: A}]}",
-            "decide.scorecard.round: Input should be less than or equal to 4",
+            "decide.scorecard.round: this must be less than or equal to 4",
         ),
         (
             MATRIX.replace("a: [A, B], b: [B, C]", "b: [A, B], a: [B, C]"),
@@ -687,7 +687,7 @@ def test_a_value_outside_the_range_is_refused_even_where_it_does_not_decide_but_
         ),
         (
             "lowest: {of: {}}",
-            "decide.lowest.of: Dictionary should have at least 1 item after validation, not 0",
+            "decide.lowest.of: at least one entry is needed here",
         ),
         (
             "lowest: {of: {orders: [{tier: A}]}, auxiliary: {marks: [{tier: A}]}}",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from calendar import monthrange
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+
+from croniter import CroniterError, croniter
 
 from sql.errors import TieringError
 
@@ -13,6 +15,17 @@ EVER = date(1, 1, 1)
 
 LONGEST = {"days": 36_600, "months": 1_200}
 """The longest windows; what reaches further back says `ever`."""
+
+
+def check_schedule(text: str) -> str:
+    """Refuse a schedule that Airflow would not run: five fields of cron, with a day that comes."""
+    try:
+        if len(text.split()) != 5:
+            raise ValueError(text)
+        croniter(text, datetime(2024, 1, 1)).get_next()
+    except (CroniterError, ValueError, ArithmeticError):
+        raise ValueError(f"{text!r} is no schedule; write five fields of cron, such as 0 6 3 * *") from None
+    return text
 
 
 def month_end(day: date) -> date:

@@ -85,6 +85,9 @@ class Condition:
             raise ConditionError(f"{text!r} is no condition; write for example: rate >= 0.80 and is_key") from None
         except RecursionError:
             raise ConditionError("nested too deeply; split it into several rules") from None
+        quoted = next((node for node in tree.find_all(exp.Identifier) if node.quoted), None)
+        if quoted is not None:
+            raise ConditionError(f"a text stands in single quotes: '{quoted.name}'")
         _check_truth(tree, 0)
         self._tree = tree
 

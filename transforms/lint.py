@@ -21,6 +21,7 @@ from transforms.conditions import spell_number
 from transforms.decide import find
 from transforms.parts import Line, PointsLine, TierLine, find_line, lines_holding
 from transforms.policy import Policy, parse_policy
+from transforms.policy_errors import PolicyError
 from transforms.policy_text import PolicyText
 from transforms.probes import (
     FINEST,
@@ -61,7 +62,7 @@ class Finding:
 
 
 def lint_text(text: str, name: str, library: Mapping[str, Known]) -> tuple[Policy | None, list[Finding]]:
-    """Parse a policy text and prove it; what does not parse is the one finding.
+    """Parse a policy text and prove it; of one that does not parse, what keeps it from that is found.
 
     Returns (policy or None, findings in the order of the text).
     """
@@ -69,9 +70,10 @@ def lint_text(text: str, name: str, library: Mapping[str, Known]) -> tuple[Polic
         policy = parse_policy(text, name)
     except TieringError as error:
         match = re.match(r"(?:(?P<line>\d+):)? ?(?P<message>.*)", str(error).removeprefix(f"{name}:"))
-        line, message = (int(match["line"] or 1), match["message"]) if match else (1, str(error))
+        told = [(int(match["line"] or 1), match["message"])] if match else [(1, str(error))]
+        problems = error.problems if isinstance(error, PolicyError) else told
         stem = re.sub(r"\.yaml$", "", name.rpartition("/")[2])
-        return None, [Finding(stem, "error", "language", "", line, message)]
+        return None, in_order(Finding(stem, "error", "language", "", *problem) for problem in problems)
     return policy, lint_policy(policy, library)
 
 
@@ -281,7 +283,7 @@ class _Linter:
                         f"lines {one + 1} and {other + 1} ({line.result} and {following.result}) both hold "
                         f"{_where(subject, points, first, last)}; let them exclude one another"
                     )
-                    self.add("error", "overlap", place, message, f"{subject} = {show(first)}")
+                    self.add("error", "overlap", f"{place}.{other}", message, f"{subject} = {show(first)}")
 
     def check_tier_order(self, place: str, lines: Sequence[TierLine], better: str | None) -> None:
         """Find tiers that do not stand in their order; `lines` from the lowest value up."""

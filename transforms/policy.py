@@ -6,19 +6,20 @@ import hashlib
 import json
 from datetime import date
 from decimal import Decimal
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from sql.errors import TieringError
-from transforms.calendar import parse_window
+from transforms.calendar import check_schedule, parse_window
 from transforms.conditions import Condition
 from transforms.credit import Credit
 from transforms.parts import Localized, Name, Number, Part, Words, check_words
-from transforms.policy_text import PolicyText
+from transforms.policy_errors import explain, near_miss
+from transforms.policy_header import MAXIMUM_REF
+from transforms.policy_text import PolicyText, read_policy_text
 from transforms.shapes import Decide
 
 STATISTICS = ("top", "rank", "percent_rank", "share", "cumulative_share", "quantile", "count")
@@ -49,7 +50,8 @@ class Indicator(Part):
     - `count`: how many accounts are graded
 
     `minimum`, `maximum` and `values` say what can occur; anything else stops the run, with the accounts named.
-    `better` says which end is best: it orders statistics, and the linter holds the decision against it.
+    `better` says which end is best: it orders statistics, which say it themselves where low is best, and the linter
+    holds the decision against it.
     """
 
     measure: Name | None = None
@@ -112,6 +114,11 @@ class Indicator(Part):
     def is_statistic(self) -> bool:
         """Whether the value depends on everybody, not on the account alone."""
         return any(getattr(self, name) is not None for name in STATISTICS)
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether it is a statistic that puts accounts in an order, from the best."""
+        return self.is_statistic and self.share is None and self.count is None
 
     @property
     def source_indicator(self) -> str | None:
@@ -296,7 +303,7 @@ class Policy(Part):
 
     id: Name
     title: Localized
-    ref: str
+    ref: Annotated[str, Field(min_length=1, max_length=MAXIMUM_REF)]
     grain: Literal["customer", "bill_to", "group", "opportunity", "request"]
     schedule: str
     as_of: Literal["run_day", "previous_day", "previous_month_end", "previous_quarter_end", "previous_year_end"]
@@ -321,6 +328,7 @@ class Policy(Part):
     text: str = Field(default="", exclude=True, repr=False)
 
     _parses = field_validator("provisional")(check_words)
+    _runs = field_validator("schedule")(check_schedule)
 
     @field_validator("effective_from", mode="before")
     @classmethod
@@ -338,10 +346,8 @@ class Policy(Part):
             for place, names in places.items():
                 for name in names:
                     if name not in known:
-                        near = get_close_matches(name, known, n=1)
                         what = "tier" if known is self.tiers else "indicator"
-                        hint = f"; did you mean {near[0]}?" if near else ""
-                        raise ValueError(f"{place}: the {what} {name} is not declared{hint}")
+                        raise ValueError(f"{place}: the {what} {name} is not declared{near_miss(name, known)}")
         if set(self.decide.tiers) != set(self.tiers):
             never = [tier for tier in self.tiers if tier not in self.decide.tiers]
             raise ValueError(f"decide: no rule ever gives {', '.join(never)}")
@@ -366,6 +372,11 @@ class Policy(Part):
                 raise ValueError(f"indicators.{name}: {source} is a statistic itself; take it of a measure")
             if source and self.indicators[source].value_type != "number":
                 raise ValueError(f"indicators.{name}: {source} is no number; a statistic orders numbers")
+            if source and indicator.better is None and indicator.is_ordered and self.indicators[source].better == "low":
+                raise ValueError(
+                    f"indicators.{name}: {source} is best low, and this takes the high end for the best; "
+                    "say better: low here, or better: high if that is meant"
+                )
             if indicator.within != "population":
                 segment = self.indicators[indicator.within]
                 if segment.is_statistic or segment.value_type != "text":
@@ -452,7 +463,8 @@ class Policy(Part):
 def parse_policy(text: str, name: str) -> Policy:
     """Return the policy in `text`.
 
-    Raises TieringError naming file (`name`), line, what is wrong and a near miss.
+    Raises TieringError naming file (`name`), line, what is wrong and a near miss; `PolicyError` with every mistake
+    where the text is YAML.
     """
     parsed = PolicyText(text, name)
     if "text" in parsed.data:
@@ -460,37 +472,7 @@ def parse_policy(text: str, name: str) -> Policy:
     try:
         return Policy.model_validate({**parsed.data, "text": text})
     except ValidationError as error:
-        errors = error.errors()  # a misspelled key is told before the key that it was meant to be
-        first = next((found for found in errors if found["type"] == "extra_forbidden"), errors[0])
-        path = tuple(part for part in first["loc"] if part not in ("[key]",))
-        known = _keys_at(path[:-1])
-        if path[:3] == ("decide", "rules", "of") and isinstance(parsed.data["decide"]["rules"], list):
-            path = (*path[:2], *path[3:])  # the short form: nobody wrote `of`
-        place = ".".join(str(part) for part in path)
-        message = str(first["msg"]).removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
-            near = get_close_matches(str(path[-1]), known, n=1)
-            message = "this key is unknown" + (f"; did you mean {near[0]}?" if near else "")
-        if not path:  # the check of the whole policy names the place itself, such as decide.tier: …
-            path = tuple(message.partition(":")[0].split("."))
-        raise parsed.error_at(parsed.line_of(path), f"{place}: {message}" if place else message) from None
-
-
-def _keys_at(path: tuple[Any, ...]) -> list[str]:
-    """Return the keys the language knows at `path`, for a hint."""
-    model: Any = Policy
-    for part in path:
-        field = getattr(model, "model_fields", {}).get(part)
-        candidates = _models_in(field.annotation) if field else []
-        if candidates:
-            model = candidates[0]
-    return list(getattr(model, "model_fields", {}))
-
-
-def _models_in(annotation: Any) -> list[Any]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in getattr(annotation, "__args__", ()) for model in _models_in(part)]
+        raise explain(error, parsed, Policy) from None
 
 
 def read_policies(folder: Path) -> dict[str, Policy]:
@@ -503,10 +485,7 @@ def read_policies(folder: Path) -> dict[str, Policy]:
     if not files:
         raise TieringError(f"TIERING_POLICIES: {folder.name}/ holds no .yaml file; add a policy")
     for path in files:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            raise TieringError(f"{folder.name}/{path.name}: this is not UTF-8; save the file as UTF-8") from None
+        text = read_policy_text(path, f"{folder.name}/{path.name}")
         policy = parse_policy(text, f"{folder.name}/{path.name}")
         if policy.id != path.stem:
             raise TieringError(f"{folder.name}/{path.name}: the id {policy.id} is not the name of the file")

@@ -6,6 +6,7 @@ The whole text is proved by `tiering lint` and read by the tasks; here a mistake
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,11 @@ from typing import Any
 import yaml
 
 from sql.errors import TieringError
-from transforms.calendar import CALENDARS
+from transforms.calendar import CALENDARS, check_schedule
+from transforms.policy_text import read_policy_text
+
+MAXIMUM_REF = 100
+"""The longest tag that Airflow takes."""
 
 KEYS = ("id", "title", "ref", "schedule", "as_of")
 _HEAD = re.compile(rf"^(?:{'|'.join(KEYS)}):.*$", re.MULTILINE)
@@ -42,20 +47,35 @@ def read_headers(folder: Path) -> list[Header]:
     return [_read(path, f"{folder.name}/{path.name}") for path in files]
 
 
-def _read(path: Path, name: str) -> Header:
+def _is_schedule(text: str) -> bool:
     try:
-        text = path.read_text(encoding="utf-8")
+        return check_schedule(text) == text
+    except ValueError:
+        return False
+
+
+_SOUND: dict[str, Callable[[Any], bool]] = {
+    "as_of": CALENDARS.__contains__,
+    "schedule": _is_schedule,
+    "ref": lambda ref: 0 < len(ref) <= MAXIMUM_REF,
+}
+"""What Airflow would refuse together with every other policy."""
+
+
+def _read(path: Path, name: str) -> Header:
+    text = read_policy_text(path, name)
+    try:
         data = yaml.load("\n".join(_HEAD.findall(text)), Loader=_LOADER)  # noqa: S506 - a safe loader
         if not isinstance(data, dict) or any(data.get(key) is None for key in KEYS):  # a key spans several lines
             data = yaml.load(text, Loader=_LOADER)  # noqa: S506 - a safe loader
-    except (yaml.YAMLError, UnicodeDecodeError):
+    except yaml.YAMLError:
         raise TieringError(f"{name}: this is no YAML; run tiering lint, which names the line") from None
     found = data if isinstance(data, dict) else {}
     title = found.get("title")
     head = {key: found.get(key) for key in KEYS if key != "title"}
     head["title"] = title.get("en", found.get("id")) if isinstance(title, dict) else None
     wrong = [key for key, value in head.items() if not isinstance(value, str)]
-    if wrong or head["as_of"] not in CALENDARS or head["id"] != path.stem:
-        place = wrong[0] if wrong else "as_of" if head["as_of"] not in CALENDARS else "id"
-        raise TieringError(f"{name}: {place} is missing or wrong; run tiering lint, which says how")
+    wrong = wrong or [key for key, is_sound in _SOUND.items() if not is_sound(head[key])]
+    if wrong or head["id"] != path.stem:
+        raise TieringError(f"{name}: {[*wrong, 'id'][0]} is missing or wrong; run tiering lint, which says how")
     return Header(**head)  # type: ignore[arg-type]
