@@ -8,6 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,15 +69,14 @@ def found(told: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def test_a_sound_policy_is_one_line_and_exit_code_0(tmp_path: Path, capsys) -> None:
-    assert lint(capsys, write(tmp_path, "sound", bands(SOUND))) == (
-        0, "ok       sound.yaml  bands\n1 policies: 0 errors, 0 warnings\n", "",
-    )  # fmt: skip
+    write(tmp_path, "sound", bands(SOUND))
+    assert lint(capsys, "sound.yaml") == (0, "ok       sound.yaml  bands\n1 policies: 0 errors, 0 warnings\n", "")
 
 
 def test_an_error_is_said_with_file_line_place_rule_and_exit_code_1(tmp_path: Path, capsys) -> None:
     path = write(tmp_path, "faulty", GAP)
     line = next(n for n, text in enumerate(path.read_text().splitlines(), 1) if text.startswith("decide"))
-    code, out, err = lint(capsys, path)
+    code, out, err = lint(capsys, path.name)
     assert (code, err) == (1, "")
     assert out.splitlines() == [
         f"error    faulty.yaml:{line}  decide.bands.tiers: no line holds sales = 5; add a line, or let the last take "
@@ -86,7 +87,8 @@ def test_an_error_is_said_with_file_line_place_rule_and_exit_code_1(tmp_path: Pa
 
 def test_a_degenerate_allocation_is_a_warning_and_exit_code_0(tmp_path: Path, capsys) -> None:
     credit = "credit: {budget: revenue_budget, sales: sales, multiplier: {A: 1, B: 0}}"
-    code, out, _ = lint(capsys, write(tmp_path, "flat", bands(f"{TOP}, {REST}", credit, tiers="A B")))
+    write(tmp_path, "flat", bands(f"{TOP}, {REST}", credit, tiers="A B"))
+    code, out, _ = lint(capsys, "flat.yaml")
     assert code == 0
     assert re.match(r"warning  flat\.yaml:\d+  credit: sales on both levels and equal multipliers cancel", out)
     assert out.endswith("1 policies: 0 errors, 1 warnings\n")
@@ -110,24 +112,44 @@ def test_several_files_and_folders_are_proved_one_after_the_other(tmp_path: Path
     assert policy_files([single, folder]) == [single, folder / "a.yaml", folder / "b.yaml"]
 
 
+@pytest.mark.parametrize("absolute", [False, True])
+def test_a_file_is_named_by_the_path_that_was_given(absolute: bool, tmp_path: Path, capsys) -> None:
+    stand = tmp_path if absolute else Path()
+    for folder in ("north", "south"):
+        write(tmp_path / folder, "abc", bands(SOUND) if folder == "north" else GAP)
+    paths = [stand / "north", stand / "south" / "abc.yaml"]
+    code, out, _ = lint(capsys, *paths)
+    assert code == 1
+    assert out.startswith(f"ok       {stand / 'north' / 'abc.yaml'}  bands\nerror    {stand / 'south' / 'abc.yaml'}:")
+    files = [policy["file"] for policy in as_json(capsys, *paths)[1]["policies"]]
+    assert files == [str(stand / "north" / "abc.yaml"), str(stand / "south" / "abc.yaml")]
+
+
+def test_a_long_path_stays_on_one_line(tmp_path: Path, capsys) -> None:
+    path = write(tmp_path / ("x" * 120), "sound", bands(SOUND))
+    assert lint(capsys, path)[1].splitlines()[0] == f"ok       {path}  bands"
+
+
 def test_the_policies_of_the_installation_are_the_default(monkeypatch, tmp_path: Path, capsys) -> None:
     write(tmp_path / "rules", "mine", bands(SOUND))
     monkeypatch.setenv("TIERING_POLICIES", str(tmp_path / "rules"))
-    assert lint(capsys)[:2] == (0, "ok       mine.yaml  bands\n1 policies: 0 errors, 0 warnings\n")
+    assert lint(capsys)[:2] == (0, "ok       rules/mine.yaml  bands\n1 policies: 0 errors, 0 warnings\n")
 
 
 def test_the_shipped_policies_have_no_error(capsys) -> None:
     code, told = as_json(capsys)
     assert [each for each in found(told) if each[0] == "error"] == []
     assert (code, told["errors"]) == (0, 0)
-    assert {policy["file"] for policy in told["policies"]} == {path.name for path in (ROOT / "policies").glob("*.yaml")}
+    assert {policy["file"] for policy in told["policies"]} == {str(path) for path in (ROOT / "policies").glob("*.yaml")}
 
 
 # ---- for CI
 
 
 def test_json_has_stable_keys(tmp_path: Path, capsys) -> None:
-    code, told = as_json(capsys, write(tmp_path, "faulty", GAP), write(tmp_path, "sound", bands(SOUND)))
+    write(tmp_path, "faulty", GAP)
+    write(tmp_path, "sound", bands(SOUND))
+    code, told = as_json(capsys, "faulty.yaml", "sound.yaml")
     assert code == 1
     assert told["errors"] == 1
     assert [policy["file"] for policy in told["policies"]] == ["faulty.yaml", "sound.yaml"]
@@ -154,24 +176,83 @@ def test_errors_stand_before_warnings_and_in_the_order_of_the_text(tmp_path: Pat
 # ---- what cannot be read
 
 
-@pytest.mark.parametrize("name", ["nowhere.yaml", "nowhere"])
-def test_an_unknown_path_is_said(name: str, capsys) -> None:
-    assert lint(capsys, name) == (
-        1, "", f"tiering: {name}: there is no such file or folder; name policies to prove\n"
+@pytest.mark.parametrize("name", ["nowhere.yaml", "nowhere", "sound.yaml/below"])
+def test_an_unknown_path_is_wrong_usage(name: str, tmp_path: Path, capsys) -> None:
+    write(tmp_path, "sound", bands(SOUND))
+    assert lint(capsys, "sound.yaml", name) == (
+        2, "", f"tiering: {name}: there is no such file or folder; name policies to prove\n"
     )  # fmt: skip
 
 
-def test_a_folder_without_policies_is_said(tmp_path: Path, capsys) -> None:
+def test_a_folder_without_policies_is_wrong_usage(tmp_path: Path, capsys) -> None:
     code, out, err = lint(capsys, tmp_path)
-    assert (code, out) == (1, "")
+    assert (code, out) == (2, "")
     assert "the folder holds no .yaml file; name a folder of policies" in err
+
+
+@contextmanager
+def as_nobody(folder: Path) -> Iterator[None]:
+    """Permissions count: root, to whom they do not apply, is somebody else in the meantime."""
+    folder.chmod(0o755)
+    me = os.geteuid()
+    os.seteuid(me or 65534)
+    try:
+        yield
+    finally:
+        os.seteuid(me)
+
+
+def test_a_file_that_may_not_be_read_is_one_finding_and_hides_no_other(tmp_path: Path, capsys) -> None:
+    write(tmp_path, "locked", bands(SOUND)).chmod(0)
+    write(tmp_path, "sound", bands(SOUND))
+    with as_nobody(tmp_path):
+        said = lint(capsys, "locked.yaml", "sound.yaml")
+    assert said == (
+        1,
+        "error    locked.yaml:1  cannot be read (Permission denied); check the file and its permissions  (language)\n"
+        "ok       sound.yaml  bands\n"
+        "2 policies: 1 errors, 0 warnings\n",
+        "",
+    )
+
+
+@pytest.mark.parametrize("path", ["locked", "locked/sound.yaml"])
+def test_a_folder_that_may_not_be_read_is_said_and_not_taken_for_empty(path: str, tmp_path: Path, capsys) -> None:
+    folder = tmp_path / "locked"
+    write(folder, "sound", bands(SOUND))
+    folder.chmod(0)
+    with as_nobody(tmp_path):
+        said = lint(capsys, path)
+    folder.chmod(0o755)
+    assert said == (2, "", f"tiering: {path}: cannot be read (Permission denied); check its permissions\n")
+
+
+@pytest.mark.parametrize("name", ["sound.yml", "sound.txt", "sound"])
+def test_a_file_that_makes_no_dag_is_a_finding(name: str, tmp_path: Path, capsys) -> None:
+    write(tmp_path, "sound", bands(SOUND)).rename(tmp_path / name)
+    assert lint(capsys, name)[:2] == (
+        1,
+        f"error    {name}:1  only a file that ends in .yaml makes a DAG; rename it sound.yaml  (name)\n"
+        "1 policies: 1 errors, 0 warnings\n",
+    )
+    (tmp_path / name).write_text("no policy")
+    findings = found(as_json(capsys, name)[1])
+    assert findings == [("error", "language", ""), ("error", "name", "")]
+
+
+def test_a_yml_file_among_the_policies_of_a_folder_is_not_passed_over(tmp_path: Path, capsys) -> None:
+    write(tmp_path, "other", bands(SOUND)).rename(tmp_path / "other.yml")
+    write(tmp_path, "sound", bands(SOUND))
+    code, told = as_json(capsys, tmp_path)
+    assert (code, found(told)) == (1, [("error", "name", "")])
+    assert [Path(policy["file"]).name for policy in told["policies"]] == ["other.yml", "sound.yaml"]
 
 
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"id: [p\ntitle: x\n", "expected ',' or ']'"),
-        (b"", "a policy is one mapping of keys to values"),
+        (b"id: [p\ntitle: x\n", "what opens with [ is not closed, or lacks a comma"),
+        (b"", "the file is empty"),
         (b"- a\n", "a policy is one mapping of keys to values"),
         ("id: p\ntitle: {zh: 政策}\n".encode("gb18030"), "this is not UTF-8; save the file as UTF-8"),
         (b"id: p\x00\n", "this is no YAML"),
@@ -198,11 +279,27 @@ def test_a_mark_at_the_beginning_of_the_file_does_no_harm(tmp_path: Path, capsys
     assert lint(capsys, path)[0] == 0
 
 
-@pytest.mark.parametrize("arguments", [["--format", "xml"], ["--dta"]])
-def test_wrong_usage_is_exit_code_2(arguments: list[str], capsys) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--format", "xml"], "invalid choice: 'xml'"),
+        (["--dta"], "unrecognized arguments: --dta"),
+        (["--as-of", "2026-03-31"], "--as-of is the day to count on; say --data too"),
+        (["--data", "--as-of", "31.12.2025"], "'31.12.2025' is no day; write the day as 2026-03-31"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(arguments: list[str], says: str, capsys) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(["lint", *arguments])
     assert stopped.value.code == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_wrong_setting_is_no_finding(monkeypatch, tmp_path: Path, capsys) -> None:
+    monkeypatch.setenv("TIERING_POLICIES", str(tmp_path / "nowhere"))
+    code, out, err = lint(capsys, write(tmp_path, "sound", bands(SOUND)))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "TIERING_POLICIES: folder" in err
 
 
 def test_the_id_is_the_name_of_the_file(tmp_path: Path, capsys) -> None:
@@ -292,7 +389,7 @@ def test_a_select_of_everything_counts_as_the_whole_contract(source: Path, tmp_p
 
 def test_an_unknown_source_is_said(tmp_path: Path, capsys) -> None:
     code, _, err = lint(capsys, write(tmp_path, "sound", bands(SOUND)), "--source", "dmeo")
-    assert (code, err.count("\n")) == (1, 1)
+    assert (code, err.count("\n")) == (2, 1)
     assert "there is no folder 'dmeo' below sql/sources, nor as a path; did you mean demo?" in err
 
 
@@ -355,9 +452,9 @@ def test_with_data_every_account_is_counted_once_per_scale(connected: Database, 
     assert code == 0
     policies = read_policies(folder)
     days = {"collection_classes": "2025-12-31", "pyramid": "2026-02-28", "rfm_555": "2026-02-28"}
-    assert {p["file"].removesuffix(".yaml"): p["as_of"] for p in told["policies"]} == days
+    assert {Path(p["file"]).stem: p["as_of"] for p in told["policies"]} == days
     for told_of in told["policies"]:
-        policy = policies[told_of["file"].removesuffix(".yaml")]
+        policy = policies[Path(told_of["file"]).stem]
         counts = told_of["counts"]
         assert all(set(count) == {"kind", "place", "words", "accounts"} for count in counts)
         (population,) = [count["accounts"] for count in counts if count["kind"] == "population"]
@@ -421,13 +518,10 @@ def test_a_policy_that_cannot_be_measured_does_not_hide_the_others(connected: Da
 
 
 @pytest.mark.airflow
-@pytest.mark.parametrize(
-    ("day", "says"),
-    [("31.12.2025", "is no date; write it as 2026-03-31"), ("2025-12-30", "calendar"), ("2999-12-31", "future")],
-)
+@pytest.mark.parametrize(("day", "says"), [("2025-12-30", "calendar"), ("2999-12-31", "future")])
 def test_a_day_that_cannot_be_counted_is_said(connected: Database, tmp_path: Path, capsys, day: str, says: str) -> None:
     code, out, err = lint(capsys, write(tmp_path, "sound", bands(SOUND)), "--data", "--as-of", day)
-    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert (code, out, err.count("\n")) == (2, "", 1)
     assert says in err
 
 
@@ -438,4 +532,4 @@ def test_a_warehouse_without_facts_is_said(warehouses: Warehouses, monkeypatch, 
     value = airflow_case.connection(conn_type="duckdb", host=empty.path)
     monkeypatch.setenv("AIRFLOW_CONN_TIERING_WAREHOUSE", value)
     code, _, err = lint(capsys, write(tmp_path, "sound", bands(SOUND)), "--data")
-    assert (code, err) == (1, "tiering: no facts were loaded yet; run customer_facts first\n")
+    assert (code, err) == (2, "tiering: no facts were loaded yet; run customer_facts first\n")

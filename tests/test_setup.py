@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -210,7 +211,6 @@ def test_a_mail_server_that_refuses(installation, monkeypatch, capsys) -> None:
         ("2999-12-31", "lies in the future"),
         ("2025-12-31", "no facts were loaded; run customer_facts first"),
         ("2025-12-30", "is not on the policy's calendar"),
-        ("31.12.2025", "is no date; write it as 2026-03-31"),
     ],
 )
 def test_a_day_that_cannot_be_measured(installation, capsys, as_of: str, line: str) -> None:
@@ -224,6 +224,84 @@ def test_a_day_that_cannot_be_measured(installation, capsys, as_of: str, line: s
     assert line in lines[0]
 
 
+def test_what_is_wrong_for_several_policies_is_said_once(installation, monkeypatch, capsys) -> None:
+    from sql.connect import Database
+    from tiering.jobs import prepare_warehouse
+
+    for path in (installation / "rules").glob("*.yaml"):
+        if path.stem not in ("collection_classes", "pyramid", "rfm_555"):
+            path.unlink()
+    monkeypatch.delenv("AIRFLOW_CONN_TIERING_WAREHOUSE")
+    airflow_case.bag()
+    code, lines = check(capsys, "--as-of", "2025-12-31")
+    assert code == 1
+    assert len(lines) == 1
+    assert lines[0].startswith("wrong  warehouse: tiering_warehouse: there is no such Airflow connection")
+    path = installation / "warehouse.duckdb"
+    monkeypatch.setenv("AIRFLOW_CONN_TIERING_WAREHOUSE", airflow_case.connection(conn_type="duckdb", host=str(path)))
+    prepare_warehouse(Database("duckdb", path=str(path)))
+    code, lines = check(capsys, "--as-of", "2025-11-30")
+    assert code == 1
+    assert [line.partition(" as_of 2025-11-30 ")[0] for line in lines] == [
+        "wrong  as_of collection_classes:",
+        "wrong  as_of pyramid, rfm_555:",
+    ]
+    assert "is not on the policy's calendar" in lines[0]
+    assert "no facts were loaded; run customer_facts first" in lines[1]
+
+
+@pytest.mark.parametrize("more", [[], ["--as-of", "2025-12-31"]])
+@pytest.mark.parametrize(
+    ("policy", "hint"), [("pyramyd", "did you mean pyramid?"), ("x", "known: aftersales_service, b2b_multifactor, ")]
+)
+def test_an_unknown_policy_is_said(installation, capsys, policy: str, hint: str, more: list[str]) -> None:
+    code, lines = check(capsys, "--policy", policy, *more)
+    assert code == 1
+    assert len(lines) == 1
+    assert lines[0].startswith(f"wrong  policies: there is no policy {policy}; {hint}")
+
+
+def test_one_policy_is_proved_when_it_is_named(installation: Path, capsys) -> None:
+    path = installation / "rules" / "pyramid.yaml"
+    path.write_text(path.read_text().replace("measure: net_sales", "measure: net_sale"))
+    assert check(capsys, "--policy", "rfm_555") == (0, [])
+    assert check(capsys, "--policy", "pyramid")[0] == 1
+
+
+def test_a_policy_that_makes_no_dag_is_said(installation: Path, capsys) -> None:
+    (installation / "rules" / "pyramid.yaml").rename(installation / "rules" / "pyramid.yml")
+    code, lines = check(capsys)
+    assert code == 1
+    assert lines[0].startswith("wrong  policies: rules/pyramid.yml:1: only a file that ends in .yaml makes a DAG")
+
+
+@pytest.mark.parametrize("day", ["31.12.2025", "20251231", "2025-W52-3", "2025-02-29", "soon", ""])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "--as-of"],
+        ["lint", "--data", "--as-of"],
+        ["explain", "000012", "--as-of"],
+        ["evaluate", "--policy", "pyramid", "--as-of"],
+        ["company", "company.duckdb", "--last-day"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_day_is_checked_before_anything_is_opened(arguments: list[str], day: str, capsys) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([*arguments, day])
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err.endswith(f"{day!r} is no day; write the day as 2026-03-31\n")
+
+
+def test_the_version_is_said(capsys) -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == f"tiering {version}\n"
+
+
 def test_a_folder_with_other_files_is_not_overwritten_by_the_demo(tmp_path: Path, capsys) -> None:
     (tmp_path / "mine.txt").write_text("keep")
     assert main(["demo", "--folder", str(tmp_path)]) == 1
@@ -231,9 +309,13 @@ def test_a_folder_with_other_files_is_not_overwritten_by_the_demo(tmp_path: Path
     assert (tmp_path / "mine.txt").read_text() == "keep"
 
 
-def test_too_small_a_company_is_refused_in_one_line(tmp_path: Path, capsys) -> None:
-    assert main(["demo", "--folder", str(tmp_path / "x"), "--customers", "5"]) == 1
-    assert capsys.readouterr().err.count("\n") == 1
+@pytest.mark.parametrize("arguments", [["demo", "--folder"], ["company"]], ids=lambda arguments: arguments[0])
+def test_too_small_a_company_is_refused(arguments: list[str], tmp_path: Path, capsys) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([*arguments, str(tmp_path / "x"), "--customers", "5"])
+    assert stopped.value.code == 2
+    assert "the generated company has at least 100 customers" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
 
 
 def test_settings_have_defaults_that_work() -> None:

@@ -6,6 +6,8 @@ import smtplib
 import ssl
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
+from difflib import get_close_matches
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -16,64 +18,66 @@ from tiering.settings import Settings, read_settings
 from transforms.policy import Policy, read_policies
 
 
-def check_installation(console: Console, as_of: str | None, policy_id: str | None) -> int:
-    """Check everything and print a line each; return 0 when all is well, 1 when something is to be corrected."""
+def check_installation(console: Console, as_of: date | None, policy_id: str | None) -> int:
+    """Check everything and print a line each; return 0 when all is well, 1 when something is to be corrected.
+
+    With `policy_id`, only this policy is proved and held against `as_of`.
+    """
     wrong = 0
-    state: dict[str, object] = {}
 
-    def step(name: str, look: Callable[[], str]) -> None:
+    def tell(is_well: bool, name: str, said: str) -> bool:
         nonlocal wrong
+        wrong += not is_well
+        mark = "[green]ok[/]   " if is_well else "[red]wrong[/]"
+        console.print(f"{mark}  {name}: {escape(said)}", soft_wrap=True)
+        return is_well
+
+    def step(name: str, look: Callable[[], str]) -> bool:
         try:
-            console.print(f"[green]ok[/]     {name}: {escape(look())}", soft_wrap=True)
+            return tell(True, name, look())
         except TieringError as error:
-            wrong += 1
-            console.print(f"[red]wrong[/]  {name}: {escape(str(error))}", soft_wrap=True)
+            return tell(False, name, str(error))
 
-    def settings() -> str:
-        state["settings"] = found = read_settings()
-        return f"source {found.source.name}, currency {found.reporting_currency}, time zone {found.timezone}"
-
-    step("settings", settings)
-    here = state.get("settings")
-    if not isinstance(here, Settings):
+    try:
+        here = read_settings()
+    except TieringError as error:
+        tell(False, "settings", str(error))
         return 1
+    tell(True, "settings", f"source {here.source.name}, currency {here.reporting_currency}, time zone {here.timezone}")
     policies: dict[str, Policy] = {}
 
-    step("source", lambda: _check_source(here))
-    source = None if wrong else here.source  # a source that is wrong itself is said once, and not by every policy
+    # A source that is wrong itself is said once, and not by every policy.
+    source = here.source if step("source", lambda: _check_source(here)) else None
+    step("policies", lambda: _check_policies(here, source, policy_id, policies))
+    is_reached = step("warehouse", _check_warehouse)
+    if is_reached:
+        for mark, line in _freshness(here):
+            console.print(f"{mark}  {escape(line)}", soft_wrap=True)
+    step("mail", lambda: _check_mail(here))
+    if as_of is not None and is_reached:
+        for (is_well, said), ids in _check_day(here, policies, as_of).items():
+            tell(is_well, f"as_of {', '.join(ids)}", said)
+    return 1 if wrong else 0
 
-    def read() -> str:
-        from tiering.lint import lint_file
 
-        policies.update(read_policies(here.policies))
-        for path in sorted(here.policies.glob("*.yaml")):
+def _check_policies(here: Settings, source: Path | None, policy_id: str | None, policies: dict[str, Policy]) -> str:
+    """Put the policies that are asked for into `policies` and prove them."""
+    from tiering.lint import lint_file, policy_files
+
+    files = policy_files([here.policies])
+    known = read_policies(here.policies)
+    if policy_id is not None and policy_id not in known:
+        near = get_close_matches(policy_id, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known))}"
+        raise TieringError(f"there is no policy {policy_id}; {hint}")
+    policies.update(known if policy_id is None else {policy_id: known[policy_id]})
+    for path in files:
+        if policy_id in (None, path.stem):
             errors = [finding for finding in lint_file(path, source)[1] if finding.severity == "error"]
             if errors:
                 place = f"{here.policies.name}/{path.name}:{errors[0].line}"
                 raise TieringError(f"{place}: {errors[0].message} (tiering lint says more)")
-        return f"{len(policies)} proved: {', '.join(sorted(policies))}"
-
-    step("policies", read)
-    before = wrong
-    step("warehouse", lambda: _check_warehouse())
-    if wrong == before:
-        for mark, line in _freshness(here):
-            console.print(f"{mark}  {escape(line)}", soft_wrap=True)
-    step("mail", lambda: _check_mail(here))
-    if as_of is not None:
-        chosen = [policies[policy_id]] if policy_id in policies else list(policies.values()) if not policy_id else []
-        if not chosen:
-            step(
-                "as_of",
-                lambda: _refuse(f"there is no policy {policy_id}; known: {', '.join(sorted(policies))}"),
-            )
-        for policy in chosen:
-            step(f"as_of {policy.id}", lambda policy=policy: _check_as_of(here, policy, as_of))  # type: ignore[misc]
-    return 1 if wrong else 0
-
-
-def _refuse(message: str) -> str:
-    raise TieringError(message)
+    return f"{len(policies)} proved: {', '.join(sorted(policies))}"
 
 
 def _check_source(here: Settings) -> str:
@@ -170,10 +174,25 @@ def _check_mail(here: Settings) -> str:
     return f"{server.host}:{server.port} accepts us"
 
 
-def _check_as_of(here: Settings, policy: Policy, as_of: str) -> str:
+def _check_day(here: Settings, policies: dict[str, Policy], as_of: date) -> dict[tuple[bool, str], list[str]]:
+    """Return by outcome, whether the day can be measured and what to say, the policies that it is the outcome of."""
     from tiering.jobs import choose_as_of, covered_through
 
     through = covered_through(_warehouse())
     today = datetime.now(UTC).astimezone(here.zone).date()
-    day = choose_as_of(policy.as_of, given=as_of, run_day=None, is_scheduled=False, through=through, today=today)
-    return f"{day} can be measured; the facts reach {through}"
+    outcomes: dict[tuple[bool, str], list[str]] = {}
+    for name, policy in policies.items():
+        outcome = (True, f"{as_of} can be measured; the facts reach {through}")
+        try:
+            choose_as_of(
+                policy.as_of,
+                given=as_of.isoformat(),
+                run_day=None,
+                is_scheduled=False,
+                through=through,
+                today=today,
+            )
+        except TieringError as error:
+            outcome = (False, str(error))
+        outcomes.setdefault(outcome, []).append(name)
+    return outcomes

@@ -4,20 +4,46 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 import sys
 from collections.abc import Sequence
 from datetime import date
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from sql.errors import TieringError
 
 
+class _Version(argparse.Action):
+    """Print the version that is installed; looked up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        print(f"tiering {metadata.version('customer-tiering')}")
+        parser.exit()
+
+
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no number from 1")
     return int(text)
+
+
+def _customers(text: str) -> int:
+    if _positive(text) < 100:
+        raise argparse.ArgumentTypeError(f"{text}: the generated company has at least 100 customers")
+    return int(text)
+
+
+def _day(text: str) -> date:
+    try:
+        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):  # fromisoformat alone takes 20260331 and 2026-W14 too
+            raise ValueError(text)
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day; write the day as 2026-03-31") from None
 
 
 def _year(text: str) -> int:
@@ -31,25 +57,28 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tiering", description="Customer tiering (客户分级管理). Scheduled work is Airflow's."
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     demo = verbs.add_parser("demo", help="run the whole job on a generated company and print what it found")
     demo.add_argument("--folder", type=Path, default=Path(".demo"), help="where everything is left (default: .demo)")
-    demo.add_argument("--customers", type=_positive, default=240, help="size of the company, from 100 (default: 240)")
+    demo.add_argument("--customers", type=_customers, default=240, help="size of the company, from 100 (default: 240)")
     demo.add_argument("--seed", type=_positive, default=7, help="another company for another number (default: 7)")
     company = verbs.add_parser(
         "company", help="generate the demo company into a DuckDB file, as a source to extract from"
     )
     company.add_argument("file", type=Path, help="file to write")
     company.add_argument(
-        "--customers", type=_positive, default=240, help="size of the company, from 100 (default: 240)"
+        "--customers", type=_customers, default=240, help="size of the company, from 100 (default: 240)"
     )
     company.add_argument("--seed", type=_positive, default=7, help="another company for another number (default: 7)")
-    company.add_argument("--last-day", type=date.fromisoformat, help="last day with documents (default: 2026-04-20)")
+    company.add_argument("--last-day", type=_day, help="last day with documents (default: 2026-04-20)")
     check = verbs.add_parser("check", help="check settings, policies, source and connections; one line each")
-    check.add_argument("--as-of", help="also ask whether this day can be measured (2026-03-31)")
-    check.add_argument("--policy", help="the policy whose calendar --as-of is held against (default: every policy)")
+    check.add_argument("--as-of", type=_day, help="also ask whether this day can be measured (2026-03-31)")
+    check.add_argument("--policy", help="the policy to prove and to hold --as-of against (default: every policy)")
     lint = verbs.add_parser(
-        "lint", help="prove policies: no gap, no overlap, every tier reachable; exit code 1 when something is wrong"
+        "lint",
+        help="prove policies: no gap, no overlap, every tier reachable; "
+        "exit code 1 when one has an error, 2 when they cannot be proved",
     )
     lint.add_argument(
         "paths", nargs="*", type=Path, help="policy files or folders of them (default: the folder in TIERING_POLICIES)"
@@ -57,13 +86,14 @@ def build_parser() -> argparse.ArgumentParser:
     lint.add_argument("--format", choices=["human", "json"], default="human", help="json for CI (default: human)")
     lint.add_argument("--source", help="folder of SELECTs that must provide the measures (default: TIERING_SOURCE)")
     lint.add_argument("--data", action="store_true", help="count the warehouse's accounts on each line and in each gap")
-    lint.add_argument("--as-of", help="with --data: the day to count on (default: the latest that the facts cover)")
+    lint.add_argument(
+        "--as-of", type=_day, help="with --data: the day to count on (default: the latest that the facts cover)"
+    )
+    lint.set_defaults(refuse=lint.error)
     explain = verbs.add_parser("explain", help="tell how the tier of one customer came about, in plain words")
     explain.add_argument("customer", help="number of the customer (or of the account, group, opportunity, request)")
     explain.add_argument("--policy", help="the policy to explain (default: every policy that knows the customer)")
-    explain.add_argument(
-        "--as-of", type=date.fromisoformat, help="the day to explain (default: the latest published day)"
-    )
+    explain.add_argument("--as-of", type=_day, help="the day to explain (default: the latest published day)")
     explain.add_argument("--language", choices=["en", "zh"], default="en", help="language to tell it in (default: en)")
     evaluate = verbs.add_parser(
         "evaluate", help="tell what the tiers of a policy achieved and how it did in a year; kept in the warehouse"
@@ -72,7 +102,7 @@ def build_parser() -> argparse.ArgumentParser:
     when = evaluate.add_mutually_exclusive_group()
     when.add_argument(
         "--as-of",
-        type=date.fromisoformat,
+        type=_day,
         help="the day whose tiers are looked at, 12 months before it and after (default: the latest published one)",
     )
     when.add_argument("--year", type=_year, help="look at a calendar year, and at the tiers on the day before it")
@@ -80,8 +110,13 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code: 0 well, 1 something to correct, 2 wrong usage."""
+    """Run the command line; return the exit code: 0 well, 1 something to correct, 2 wrong usage.
+
+    Of `lint`, 1 is an error in a policy, and 2 whatever keeps it from proving them, such as a path that is not there.
+    """
     options = build_parser().parse_args(arguments)
+    if options.verb == "lint" and options.as_of and not options.data:
+        options.refuse("--as-of is the day to count on; say --data too")
     before = logging.root.manager.disable
     if options.verb in ("check", "lint", "explain", "evaluate"):
         logging.disable(logging.WARNING)  # Airflow, which holds the connections, reports its configuration at length
@@ -94,8 +129,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     try:
-        if getattr(options, "customers", 100) < 100:
-            raise TieringError("--customers: the generated company has at least 100 customers; give a larger number")
         if options.verb == "demo":
             from tiering.demo import run_demo
 
@@ -106,13 +139,13 @@ def _run(options: argparse.Namespace) -> int:
             make_company(options.file.resolve(), options.customers, options.seed, options.last_day)
             console.print(f"{options.file}: a company of {options.customers} customers")
         elif options.verb == "lint":
-            from tiering.lint import run_lint
+            from tiering.lint import run_lint, shown_path
             from tiering.settings import read_settings, source_folder
 
             here = read_settings()
             return run_lint(
                 console,
-                options.paths or [here.policies],
+                options.paths or [shown_path(here.policies)],
                 source=source_folder(options.source) if options.source else here.source,
                 as_json=options.format == "json",
                 with_data=options.data,
@@ -138,7 +171,7 @@ def _run(options: argparse.Namespace) -> int:
             return check_installation(console, options.as_of, options.policy)
     except TieringError as error:
         print(f"tiering: {error}", file=sys.stderr)
-        return 1
+        return 2 if options.verb == "lint" else 1
     except KeyboardInterrupt:
         print("tiering: interrupted; run it again, nothing is half-written", file=sys.stderr)
         return 130

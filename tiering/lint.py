@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -16,36 +17,55 @@ from rich.markup import escape
 from sql.errors import TieringError
 from transforms.lint import Finding, in_order, lint_text
 from transforms.policy import Policy
+from transforms.policy_text import PolicyText, read_policy_text
 
 
 def policy_files(paths: Sequence[Path]) -> list[Path]:
-    """Return the policy files that `paths` name: files as they are, folders with every .yaml in them.
+    """Return the policy files that `paths` name: files as they are, folders with every .yaml and .yml in them.
 
-    Raises TieringError for a path that is not there, and a folder without a policy.
+    Raises TieringError for a path that is not there or cannot be read, and a folder without a policy.
     """
     files: list[Path] = []
     for path in paths:
-        if path.is_dir():
-            inside = sorted(path.glob("*.yaml"))
-            if not inside:
-                raise TieringError(f"{path}: the folder holds no .yaml file; name a folder of policies")
-            files += inside
-        elif path.is_file():
-            files.append(path)
-        else:
-            raise TieringError(f"{path}: there is no such file or folder; name policies to prove")
+        try:
+            files += _inside(path) if stat.S_ISDIR(path.stat().st_mode) else [path]
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            raise TieringError(f"{path}: there is no such file or folder; name policies to prove") from None
+        except OSError as error:
+            raise TieringError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
     return files
+
+
+def _inside(folder: Path) -> list[Path]:
+    inside = sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml"))
+    if not inside:
+        raise TieringError(f"{folder}: the folder holds no .yaml file; name a folder of policies")
+    return inside
+
+
+def shown_path(path: Path) -> Path:
+    """Return a path as a person here would write it: what lies below the current folder is relative to it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def lint_file(path: Path, source: Path | None) -> tuple[Policy | None, list[Finding]]:
     """Prove one policy file; with `source`, also that it provides what the policy measures."""
+    policy, findings = _prove(path, source)
+    if path.suffix != ".yaml":
+        message = f"only a file that ends in .yaml makes a DAG; rename it {path.stem}.yaml"
+        findings.append(Finding(policy.id if policy else path.stem, "error", "name", "", 1, message))
+    return policy, in_order(findings)
+
+
+def _prove(path: Path, source: Path | None) -> tuple[Policy | None, list[Finding]]:
     from sql.measure import read_library
     from sql.provides import find_lacking
 
     try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        return None, [Finding(path.stem, "error", "language", "", 1, "this is not UTF-8; save the file as UTF-8")]
+        text = read_policy_text(path, path.name)
+    except TieringError as error:
+        message = str(error).removeprefix(f"{path.name}: ")
+        return None, [Finding(path.stem, "error", "language", "", 1, message)]
     policy, findings = lint_text(text, path.name, read_library())
     if policy is None:
         return None, findings
@@ -60,7 +80,7 @@ def lint_file(path: Path, source: Path | None) -> tuple[Policy | None, list[Find
             if f"indicators.{name}" not in known:
                 line = _line(policy, "indicators", name)
                 findings.append(Finding(policy.id, "error", rule, f"indicators.{name}", line, message))
-    return policy, in_order(findings)
+    return policy, findings
 
 
 def _faults_of_measures(policy: Policy) -> list[tuple[str, str]]:
@@ -79,12 +99,10 @@ def _faults_of_measures(policy: Policy) -> list[tuple[str, str]]:
 
 
 def _line(policy: Policy, *path: str) -> int:
-    from transforms.policy_text import PolicyText
-
     return PolicyText(policy.text, policy.id).line_of(path)
 
 
-def count_accounts(policy: Policy, policies: dict[str, Policy], as_of: str | None) -> tuple[date, list[Any]]:
+def count_accounts(policy: Policy, policies: dict[str, Policy], as_of: date | None) -> tuple[date, list[Any]]:
     """Measure today's accounts in the warehouse and return (the day, how many each line of the policy holds)."""
     import pandas as pd
 
@@ -98,7 +116,8 @@ def count_accounts(policy: Policy, policies: dict[str, Policy], as_of: str | Non
     warehouse = database_of(WAREHOUSE)
     today = datetime.now(UTC).astimezone(read_settings().zone).date()
     through = covered_through(warehouse)
-    day = choose_as_of(policy.as_of, given=as_of, run_day=None, is_scheduled=False, through=through, today=today)
+    given = as_of.isoformat() if as_of else None
+    day = choose_as_of(policy.as_of, given=given, run_day=None, is_scheduled=False, through=through, today=today)
     with connected(warehouse, WAREHOUSE) as connection:
         taken = take_measures(connection, policies.values(), policy.grain, day)
     with connected(warehouse, WAREHOUSE) as connection:
@@ -107,7 +126,7 @@ def count_accounts(policy: Policy, policies: dict[str, Policy], as_of: str | Non
 
 
 def run_lint(
-    console: Console, paths: Sequence[Path], *, source: Path | None, as_json: bool, with_data: bool, as_of: str | None
+    console: Console, paths: Sequence[Path], *, source: Path | None, as_json: bool, with_data: bool, as_of: date | None
 ) -> int:
     """Prove every policy that `paths` name and print what was found; return 0, or 1 when something is an error."""
     proved = [(path, *lint_file(path, source)) for path in policy_files(paths)]
@@ -150,7 +169,7 @@ def _findings_of_data(policy: Policy, day: date, counts: list[Any]) -> list[Find
 def _print_json(proved: list[Any], counts: dict[Path, tuple[date, list[Any]]], errors: int) -> None:
     policies = []
     for path, _, findings in proved:
-        entry: dict[str, Any] = {"file": path.name, "findings": [finding.plain() for finding in findings]}
+        entry: dict[str, Any] = {"file": str(path), "findings": [finding.plain() for finding in findings]}
         if path in counts:
             day, lines = counts[path]
             entry |= {"as_of": day.isoformat(), "counts": [asdict(line) for line in lines]}
@@ -165,11 +184,11 @@ def _print_plain(console: Console, proved: list[Any], counts: dict[Path, tuple[d
     for path, policy, findings in proved:
         if not findings:
             shape = policy.decide.shapes[0] if policy is not None else ""
-            console.print(f"[green]ok[/]       {escape(path.name)}  [dim]{shape}[/]")
+            console.print(f"[green]ok[/]       {escape(str(path))}  [dim]{shape}[/]", soft_wrap=True)
         for finding in findings:
             warnings += finding.severity == "warning"
             severity = f"[{colours[finding.severity]}]{finding.severity:8}[/]"
-            place = escape(f"{path.name}:{finding.line}")
+            place = escape(f"{path}:{finding.line}")
             text = escape(f"{finding.place}: {finding.message}" if finding.place else finding.message)
             console.print(f"{severity} {place}  {text}  [dim]({finding.rule})[/]", soft_wrap=True)
         if path in counts:

@@ -19,9 +19,16 @@ ROOT = Path(__file__).resolve().parents[1]
 def _existing_folder(name: str, value: str) -> Path:
     path = Path(value).expanduser()
     path = path if path.is_absolute() else ROOT / path
-    if not path.is_dir():
+    if not _is_folder(name, path):
         raise TieringError(f"{name}: folder {value} does not exist; set it to a folder of policies")
     return path
+
+
+def _is_folder(name: str, path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except PermissionError:
+        raise TieringError(f"{name}: {path} cannot be read; check its permissions") from None
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,7 @@ def source_folder(value: str) -> Path:
     """
     known = ROOT / "sql" / "sources"
     for candidate in (known / value, Path(value).expanduser()):
-        if value and candidate.is_dir():
+        if value and _is_folder("TIERING_SOURCE", candidate):
             return candidate.resolve()
     names = sorted(path.name for path in known.iterdir() if path.is_dir())
     raise TieringError(
