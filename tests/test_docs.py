@@ -12,10 +12,16 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
+from demo import generate_company
 from sql.contract import ENTITIES
+from sql.errors import TieringError
 from sql.measure import columns_for
+from tiering.cli import build_parser
+from tiering.demo import POLICIES
+from tiering.lint import lint_file
 from tiering.settings import Settings, read_settings
-from transforms.credit import Credit
+from transforms.credit import PLAN, Credit
+from transforms.lint import Finding
 from transforms.parts import Line
 from transforms.policy import (
     ClassAxis,
@@ -143,26 +149,117 @@ def test_every_key_of_the_policy_language_is_documented() -> None:
         assert f"`{rule}`" in text, rule
 
 
-def _field_of(key: str) -> str:
-    return next(name for name, field in Policy.model_fields.items() if key in (name, field.alias))
+HEAD = """\
+id: example
+title: {en: Example, zh: 示例}
+ref: example
+grain: customer
+schedule: "0 6 2 * *"
+as_of: previous_month_end
+"""
+
+BLOCKS = re.findall(r"```yaml\n(.*?)```", read("policies.md"), re.DOTALL)
 
 
-def test_every_block_of_yaml_in_the_policy_page_parses() -> None:
-    blocks = re.findall(r"```yaml\n(.*?)```", read("policies.md"), re.DOTALL)
-    parsed = [next(iter(PolicyText(block, "docs/policies.md").data)) for block in blocks]
+def parts_of(text: str) -> dict[str, str]:
+    """Return the text of a policy by its keys."""
+    return {part.partition(":")[0]: part for part in re.split(r"^(?=\w)", text, flags=re.MULTILINE) if part}
 
-    for first, block in zip(parsed, blocks, strict=True):
-        if first == "id":
-            columns_for([parse_policy(block, "docs/policies.md")])
-        else:
-            for key, value in PolicyText(block, "docs/policies.md").data.items():
-                TypeAdapter(Policy.model_fields[_field_of(key)].annotation).validate_python(value)
-    shapes = [
-        PolicyText(block, "docs").data["decide"]
-        for first, block in zip(parsed, blocks, strict=True)
-        if first == "decide"
-    ]
-    assert {name for shape in shapes for name in shape} == set(Decide.model_fields)
+
+def whole_policy(block: str) -> str:
+    """Return the policy that an example is part of: its own with `decide`, else the first one of the page."""
+    own, first = parts_of(block), parts_of(BLOCKS[0])
+    if "id" in own:
+        return block
+    if "decide" not in own:
+        if "indicators" in own:
+            own["indicators"] = first["indicators"] + own["indicators"].partition("\n")[2]
+        return "".join({**first, **own}.values())
+    decide = TypeAdapter(Decide).validate_python(PolicyText(own["decide"], "decide").data["decide"])
+    actions = ", ".join(f"{tier}: {{en: Visit, zh: 拜访}}" for tier in decide.tiers)
+    around = {"tiers": f"tiers: [{', '.join(decide.tiers)}]\n", "actions": f"actions: {{{actions}}}\n"}
+    return "".join({**parts_of(HEAD), **around, **own}.values())
+
+
+def proved(text: str, folder: Path) -> tuple[Policy | None, list[Finding]]:
+    """Prove a policy as `tiering lint` does, but for what few accounts bring and what falls to the rest."""
+    path = folder / f"{PolicyText(text, 'docs/policies.md').data['id']}.yaml"
+    path.write_text(text, encoding="utf-8")
+    policy, findings = lint_file(path, None)
+    return policy, [finding for finding in findings if finding.rule not in ("small", "rest")]
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: re.findall(r"^(\w+):", block, re.MULTILINE)[-1])
+def test_every_example_of_the_policy_page_is_proved(block: str, tmp_path: Path) -> None:
+    policy, findings = proved(whole_policy(block), tmp_path)
+
+    assert findings == []
+    assert policy is not None
+    columns_for([policy])
+
+
+@pytest.mark.parametrize(
+    ("example", "without", "rule", "says"),
+    [
+        ("willingness: {assessment: willingness", r", values: \[\w+, \w+\]", "gap", "any other text"),
+        ("growth:    {measure: sales_growth", r"missing:\n.*\n", "undefined", "growth can be undefined"),
+        ("collection_rate: {tier: C, status", r"missing:\n.*\n.*\n", "undefined", "overdue_share can be undefined"),
+        ("monetary:     {quantile", r"method: rank, better: low", "language", "say better: low here"),
+        ("multiplier: {A: 1.2", r", C: 0\}", "gap", "tier C has no multiplier"),
+    ],
+)
+def test_what_an_example_says_is_needed_is_needed(
+    example: str, without: str, rule: str, says: str, tmp_path: Path
+) -> None:
+    (block,) = [block for block in BLOCKS if example in block]
+    left = {r"method: rank, better: low": "method: rank", r", C: 0\}": "}"}.get(without, "")
+    findings = proved(whole_policy(re.sub(without, left, block)), tmp_path)[1]
+
+    assert [finding.rule for finding in findings if says in finding.message][:1] == [rule]
+
+
+def test_the_examples_of_the_policy_page_have_every_shape_and_what_is_asked_for() -> None:
+    policies = [parse_policy(whole_policy(block), "docs/policies.md") for block in BLOCKS]
+    indicators = [indicator for policy in policies for indicator in policy.indicators.values()]
+
+    assert {policy.decide.shapes[0] for policy in policies} == set(Decide.model_fields)
+    assert {"class", "tier"} == {policy.publishes for policy in policies}
+    assert {True, False} == {policy.credit.budget is None for policy in policies if policy.credit}
+    assert any(policy.decide.matrix.tiers for policy in policies if policy.decide.matrix)
+    assert any(indicator.within != "population" and indicator.ties for indicator in indicators)
+    assert any(indicator.quantile and indicator.better == "low" for indicator in indicators)
+    assert any(policy.gate and any(each.measure == "sales_growth" for each in policy.indicators.values())
+               for policy in policies)  # fmt: skip
+
+
+def test_every_value_that_the_table_of_keys_spells_out_can_be_written(tmp_path: Path) -> None:
+    rows = table_rows(read("policies.md"), "key")
+    values = {key: re.findall(r"`(\{[^`…]*\})`", cells[2]) for key, cells in rows.items()}
+
+    assert {"gate", "movement"} <= {key for key, found in values.items() if found}
+    for key, found in values.items():
+        for value in found:
+            text = "".join({**parts_of(BLOCKS[0]), key: f"{key}: {value}\n"}.values())
+            assert proved(text, tmp_path)[1] == []
+
+
+def test_what_the_policy_page_calls_ambiguous_is_refused() -> None:
+    words, numbers = re.findall(r"^- (?:words|numbers) .*: (`.*)$", read("policies.md"), re.MULTILINE)
+    refused = re.findall(r"`([^`]+)`", words.partition(";")[0] + numbers)
+
+    assert {"y", "n", "on", "off", "yes", "no", "012", "1e3"} <= set(refused)
+    for word in refused:
+        with pytest.raises(TieringError, match="or quote it"):
+            PolicyText(f"key: {word}", "docs")
+        assert PolicyText(f"key: '{word}'", "docs").data == {"key": word}
+
+
+def test_the_plan_that_a_budget_may_name_is_documented() -> None:
+    (sentence,) = re.findall(
+        r"^A budget is an amount of columns of the plan \((.*?)\)", read("policies.md"), re.MULTILINE
+    )
+
+    assert names_in(sentence) == set(PLAN) <= set(ENTITIES["plan"].columns)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -184,6 +281,21 @@ def test_every_make_target_that_the_readme_names_exists() -> None:
 
     assert {"demo", "test"} <= named
     assert named <= targets
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/policies.md"])
+def test_what_a_page_shows_on_the_demo_names_its_warehouse_and_one_of_its_customers(page: str) -> None:
+    """The demo's folder, size and seed are the defaults of its command line."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    demo = build_parser().parse_args(["demo"])
+    (value,) = set(re.findall(r"export AIRFLOW_CONN_TIERING_WAREHOUSE='(.*duckdb.*)'", text))
+    asked = set(re.findall(r"tiering explain ([0-9]\S*) --policy (\w+)", text))
+    partners = generate_company(customers=demo.customers, seed=demo.seed).tables["business_partner"]
+
+    assert json.loads(value) == {"conn_type": "duckdb", "host": str(demo.folder / "warehouse.duckdb")}
+    assert asked
+    assert {customer for customer, _ in asked} <= set(partners["partner_no"].to_pylist())
+    assert {policy for _, policy in asked} <= set(POLICIES)
 
 
 def test_the_readme_lists_every_package_and_no_folder_that_is_not_there() -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import shutil
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -300,6 +304,25 @@ def test_the_version_is_said(capsys) -> None:
         main(["--version"])
     assert stopped.value.code == 0
     assert capsys.readouterr().out == f"tiering {version}\n"
+
+
+def test_the_steps_of_the_readme_work_in_their_order(installation: Path, tmp_path: Path) -> None:
+    """As written, but for the folder and for the hosts, which are examples."""
+    _, _, section = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Your own database\n")
+    steps = "\n".join(re.findall(r"^ *```sh\n(.*?)```", section.partition("\n## ")[0], re.MULTILINE | re.DOTALL))
+    assert [name in steps for name in ("tiering lint", "tiering check", "TIERING_FALLBACK_MANAGER")] == [True] * 3
+    there = {name: value for name, value in os.environ.items() if name.startswith("AIRFLOW_CONN_")}
+    exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in there.items())
+    steps = re.sub(r"^ *export AIRFLOW_CONN_.*\n(?! *export AIRFLOW_CONN_)", f"{exports}\n", steps, flags=re.MULTILINE)
+    steps = steps.replace("/srv/tiering", str(tmp_path / "srv"))
+    steps = steps.replace(".venv/bin/tiering", f"{shlex.quote(sys.executable)} -m tiering.cli")
+    outside = {name: value for name, value in os.environ.items() if name not in there and "TIERING_" not in name}
+    ran = subprocess.run(["bash", "-ec", steps], cwd=ROOT, env=outside, capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "2 policies: 0 errors" in ran.stdout
+    assert f"{tmp_path}/srv/policies/pyramid.yaml" in ran.stdout
+    assert "ok     source" in ran.stdout
+    assert "wrong" not in ran.stdout
 
 
 def test_a_folder_with_other_files_is_not_overwritten_by_the_demo(tmp_path: Path, capsys) -> None:
