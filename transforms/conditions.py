@@ -146,7 +146,7 @@ class Condition:
         A bool array. Raises ConditionError where a number is compared with a text, or stands as a flag.
         """
         try:
-            return _truth(self._tree, frame).fillna(False).astype(bool).to_numpy()
+            return _truth(self._tree, frame).fillna(False).to_numpy(dtype=bool)
         except (TypeError, NotImplementedError):
             raise ConditionError(
                 f"{self.text!r} mixes kinds: compare number with number, text with text, flag with flag"
@@ -317,8 +317,9 @@ def _value(node: Any, frame: Any) -> Any:
 def _truth(node: Any, frame: Any) -> Any:
     """Return the three-valued truth of `node` per row: true, false, or missing."""
     import pandas as pd
+    import pyarrow as pa
 
-    boolean = pd.BooleanDtype()
+    boolean = pd.ArrowDtype(pa.bool_())
     if isinstance(node, exp.Paren):
         return _truth(node.this, frame)
     if isinstance(node, exp.And):
@@ -371,6 +372,13 @@ def _is_number(kind: Any) -> bool:
 
 
 def _boolean(series: Any) -> Any:
+    """Return truths as Arrow's, in which `&` and `|` know what is missing. Raises TypeError on anything else."""
     import pandas as pd
+    import pyarrow as pa
 
-    return series.astype(pd.BooleanDtype())
+    kind = getattr(series.dtype, "pyarrow_dtype", None)
+    if kind is not None and pa.types.is_boolean(kind):
+        return series
+    if series.dtype == bool or (kind is not None and pa.types.is_null(kind)):
+        return series.astype(pd.ArrowDtype(pa.bool_()))
+    raise TypeError(f"{series.dtype} is no truth")

@@ -270,6 +270,9 @@ def _check_columns(policy: Policy, indicators: pd.DataFrame) -> None:
     lacking = [name for name in needed if name not in indicators]
     if lacking:
         raise TieringError(f"policy {policy.id}: the measures lack {', '.join(lacking)}; measure them for this policy")
+    account_id = array_of(indicators["account_id"])
+    if pc.all(pc.less(account_id[:-1], account_id[1:]), skip_nulls=False).as_py():
+        return  # in order, as measures come: none stands twice
     twice = indicators["account_id"][indicators["account_id"].duplicated()]
     if len(twice):
         raise TieringError(f"policy {policy.id}: {len(twice)} accounts stand twice, such as {', '.join(twice[:5])}")
