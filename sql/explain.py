@@ -43,8 +43,9 @@ def read_accounts(
         if policy_id is not None and policy_id not in spans:
             hint = _did_you_mean(policy_id, list(spans)) or f"; published are {', '.join(spans)}"
             raise TieringError(f"policy {policy_id}: it is not published{hint}")
+        asked = [policy_id] if policy_id is not None else list(spans)
         found, early = [], []
-        for name in [policy_id] if policy_id is not None else list(spans):
+        for name in asked:
             day = asked_on or spans[name].last_on
             in_force = _run_in_force(connection, name, day)
             if in_force is None:
@@ -54,7 +55,7 @@ def read_accounts(
         if found:
             return found
         known_later = [name for name in early if _spells(connection, name, customer_id)]
-        if early and (known_later or policy_id is not None):
+        if early and (known_later or len(early) == len(asked)):
             first = ", ".join(f"{name} {spans[name].first_on}" for name in known_later or early)
             raise TieringError(f"nothing was published on or before {asked_on}; the first days are: {first}")
         raise TieringError(_unknown(connection, customer_id, policy_id, asked_on))

@@ -957,6 +957,7 @@ def test_every_kept_decision_is_told_and_nothing_is_written(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["000O12", "--as-of", "2020-01-01"], "nothing was published on or before 2020-01-01; the first days are: "),
         (["000O12"], "no policy knows the customer 000O12; did you mean 000012?"),
         (["C000012", "--policy", "rfm_555"], "policy rfm_555 does not know the customer C000012; did you mean 000012?"),
         (["Harbour Foods"], "no policy knows the customer Harbour Foods; known are customers such as 000001, "),
