@@ -98,8 +98,16 @@ def run_demo(folder: Path, customers: int, seed: int, console: Console) -> None:
     policies = {policy_id: known[policy_id] for policy_id in POLICIES}
     with progress.step("company", f"a company of {customers} customers generated: company.duckdb"):
         make_company(folder / "company.duckdb", customers, seed)
-    with progress.step("job", "the warehouse created: warehouse.duckdb"):
-        jobs.prepare_warehouse(warehouse)
+    with jobs.kept_open(warehouse):
+        with progress.step("job", "the warehouse created: warehouse.duckdb"):
+            jobs.prepare_warehouse(warehouse)
+        _run_months(source, warehouse, here, policies, progress)
+        _print_end(console, folder, warehouse, progress, policies)
+
+
+def _run_months(
+    source: Database, warehouse: Database, here: Settings, policies: dict[str, Policy], progress: _Progress
+) -> None:
     start = FIRST_DAY
     for month in MONTHS:
         batch = Batch(start, month + timedelta(days=1))
@@ -129,7 +137,6 @@ def run_demo(folder: Path, customers: int, seed: int, console: Console) -> None:
             jobs.send_reports(warehouse, here, None)
         start = batch.end
         jobs.follow_up(warehouse, policies, month)
-    _print_end(console, folder, warehouse, progress, policies)
 
 
 def _print_end(

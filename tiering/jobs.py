@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sql.connect import Database, connected
+from sql.connect import Database, connected, open_engine, unreachable
 from sql.errors import TieringError
 from sql.extract import Batch
 from tiering.settings import Settings, read_settings
@@ -19,6 +20,26 @@ log = logging.getLogger(__name__)
 
 FIRST_DAY = date(2000, 1, 1)
 """Where the first batch begins when TIERING_FIRST_DAY says nothing."""
+
+
+@contextmanager
+def kept_open(database: Database) -> Iterator[None]:
+    """Keep a DuckDB file open until the end, so that the steps inside do not each open and close it.
+
+    Opening reads the catalogue and closing writes a checkpoint, which takes longer than most statements. No
+    transaction is begun. Meanwhile no other process has the file; on a server this does nothing.
+    """
+    if database.kind != "duckdb":
+        yield
+        return
+    engine = open_engine(database)
+    try:
+        with unreachable("tiering_warehouse", database):
+            connection = engine.connect()
+        with connection:
+            yield
+    finally:
+        engine.dispose()
 
 
 def prepare_warehouse(warehouse: Database) -> list[str]:
