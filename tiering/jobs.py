@@ -89,25 +89,27 @@ def extract(source: Database, warehouse: Database, settings: Settings, batch: Ba
     from sql.extract import extract_batch
     from sql.facts import record_extraction
 
-    prepare_warehouse(warehouse)
-    extraction = extract_batch(source, warehouse, settings.source, batch)
-    with connected(warehouse, "tiering_warehouse") as connection:
-        record_extraction(connection, batch, extraction)
-    return extraction.rows
+    with kept_open(warehouse):
+        prepare_warehouse(warehouse)
+        extraction = extract_batch(source, warehouse, settings.source, batch)
+        with connected(warehouse, "tiering_warehouse") as connection:
+            record_extraction(connection, batch, extraction)
+        return extraction.rows
 
 
 def validate(warehouse: Database, settings: Settings, batch: Batch) -> dict[str, int]:
     """Check the landed batch; return refused rows per entity. Raises ValidationFailed when it must not be loaded."""
     from expectations import validate as validate_batch
 
-    validation = validate_batch(
-        warehouse,
-        batch,
-        reporting_currency=settings.reporting_currency,
-        minimum_rows=settings.minimum_rows,
-        maximum_quarantine_share=settings.maximum_quarantine_share,
-        data_docs=settings.data_docs_dir,
-    )
+    with kept_open(warehouse):
+        validation = validate_batch(
+            warehouse,
+            batch,
+            reporting_currency=settings.reporting_currency,
+            minimum_rows=settings.minimum_rows,
+            maximum_quarantine_share=settings.maximum_quarantine_share,
+            data_docs=settings.data_docs_dir,
+        )
     for finding in validation.findings:
         log.warning("%s: %s: %s rows: %s", finding.entity, finding.rule, finding.rows, finding.reason)
     log.info("%d expectations evaluated", validation.evaluated)
@@ -179,21 +181,22 @@ def decide(
     from transforms import decide_tiers
 
     taken = Measurement(**{**measurement, "as_of": date.fromisoformat(measurement["as_of"])})
-    with connected(warehouse, "tiering_warehouse") as connection:
-        indicators = read_indicators(connection, policy, taken.table)
-    through = covered_through(warehouse)
-    if through is None:
-        raise TieringError("no facts were loaded yet; run customer_facts first")
-    decided = decide_tiers(policy, indicators.to_pandas(types_mapper=pd.ArrowDtype))
-    this = stage_decisions(warehouse, policy, taken, through, decided, restate=restate)
-    plain = {**asdict(this), "as_of": this.as_of.isoformat(), "facts_through": this.facts_through.isoformat()}
-    if this.is_noop:
-        return {"run": plain, "review": {"counts": {}, "requests": [], "asked_of": [], "is_held": False}}
-    review = asdict(review_run(warehouse, policy, this))
-    return {
-        "run": plain,
-        "review": {**review, "requests": list(review["requests"]), "asked_of": list(review["asked_of"])},
-    }
+    with kept_open(warehouse):
+        with connected(warehouse, "tiering_warehouse") as connection:
+            indicators = read_indicators(connection, policy, taken.table)
+        through = covered_through(warehouse)
+        if through is None:
+            raise TieringError("no facts were loaded yet; run customer_facts first")
+        decided = decide_tiers(policy, indicators.to_pandas(types_mapper=pd.ArrowDtype))
+        this = stage_decisions(warehouse, policy, taken, through, decided, restate=restate)
+        plain = {**asdict(this), "as_of": this.as_of.isoformat(), "facts_through": this.facts_through.isoformat()}
+        if this.is_noop:
+            return {"run": plain, "review": {"counts": {}, "requests": [], "asked_of": [], "is_held": False}}
+        review = asdict(review_run(warehouse, policy, this))
+        return {
+            "run": plain,
+            "review": {**review, "requests": list(review["requests"]), "asked_of": list(review["asked_of"])},
+        }
 
 
 def _run_of(staged: Mapping[str, Any]) -> Any:
@@ -269,15 +272,16 @@ def follow_up(warehouse: Database, policies: Mapping[str, Policy], as_of: date) 
     """
     from sql.follow_ups import drop_other_lists, write_follow_ups, write_service_levels
 
-    through = covered_through(warehouse)
-    if through is None or through < as_of:
-        reach = f"which reach {through}" if through else "and none were loaded"
-        raise TieringError(f"the list of {as_of} needs the facts of that day, {reach}; run customer_facts first")
-    with connected(warehouse, "tiering_warehouse") as connection:
-        due = sum(write_follow_ups(connection, policy, as_of) for policy in policies.values())
-        drop_other_lists(connection, as_of)
-        levels = sum(write_service_levels(connection, policy, as_of) for policy in policies.values())
-    return {"follow_ups": due, "service_levels": levels}
+    with kept_open(warehouse):
+        through = covered_through(warehouse)
+        if through is None or through < as_of:
+            reach = f"which reach {through}" if through else "and none were loaded"
+            raise TieringError(f"the list of {as_of} needs the facts of that day, {reach}; run customer_facts first")
+        with connected(warehouse, "tiering_warehouse") as connection:
+            due = sum(write_follow_ups(connection, policy, as_of) for policy in policies.values())
+            drop_other_lists(connection, as_of)
+            levels = sum(write_service_levels(connection, policy, as_of) for policy in policies.values())
+        return {"follow_ups": due, "service_levels": levels}
 
 
 def write_reports(warehouse: Database, settings: Settings, now: datetime | None = None) -> dict[str, int]:
