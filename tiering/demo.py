@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from sql.connect import Database, open_engine
-from sql.errors import TieringError
+from sql.errors import TieringError, ValidationFailed
 from sql.extract import Batch
 from tiering import jobs
 from tiering.settings import Settings, source_folder
@@ -105,6 +105,20 @@ def run_demo(folder: Path, customers: int, seed: int, console: Console) -> None:
         _print_end(console, folder, warehouse, progress, policies)
 
 
+def _validate(warehouse: Database, here: Settings, batch: Batch) -> None:
+    """Validate a batch; write the Data Docs for the last one, or for the one that fails.
+
+    Each validation replaces the pages of the one before, so those between would be written for nobody.
+    """
+    is_last = batch.last_day == MONTHS[-1]
+    try:
+        jobs.validate(warehouse, here, batch, with_pages=is_last)
+    except ValidationFailed:
+        if not is_last:
+            jobs.validate(warehouse, here, batch)
+        raise
+
+
 def _run_months(
     source: Database, warehouse: Database, here: Settings, policies: dict[str, Policy], progress: _Progress
 ) -> None:
@@ -113,7 +127,7 @@ def _run_months(
         batch = Batch(start, month + timedelta(days=1))
         with progress.step("job", f"facts {batch.start} to {month}: extracted, validated, loaded"):
             jobs.extract(source, warehouse, here, batch)
-            jobs.validate(warehouse, here, batch)
+            _validate(warehouse, here, batch)
             jobs.load(warehouse, batch, here)
         days = [(name, month) for name in sorted(policies) if policies[name].as_of == "previous_month_end"]
         if month == MONTHS[0]:

@@ -97,8 +97,11 @@ def extract(source: Database, warehouse: Database, settings: Settings, batch: Ba
         return extraction.rows
 
 
-def validate(warehouse: Database, settings: Settings, batch: Batch) -> dict[str, int]:
-    """Check the landed batch; return refused rows per entity. Raises ValidationFailed when it must not be loaded."""
+def validate(warehouse: Database, settings: Settings, batch: Batch, *, with_pages: bool = True) -> dict[str, int]:
+    """Check the landed batch; return refused rows per entity. Raises ValidationFailed when it must not be loaded.
+
+    `with_pages` says whether the Data Docs are written.
+    """
     from expectations import validate as validate_batch
 
     with kept_open(warehouse):
@@ -108,7 +111,7 @@ def validate(warehouse: Database, settings: Settings, batch: Batch) -> dict[str,
             reporting_currency=settings.reporting_currency,
             minimum_rows=settings.minimum_rows,
             maximum_quarantine_share=settings.maximum_quarantine_share,
-            data_docs=settings.data_docs_dir,
+            data_docs=settings.data_docs_dir if with_pages else None,
         )
     for finding in validation.findings:
         log.warning("%s: %s: %s rows: %s", finding.entity, finding.rule, finding.rows, finding.reason)
