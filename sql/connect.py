@@ -120,6 +120,26 @@ def connected(database: Database, role: str, isolation: IsolationLevel | None = 
         engine.dispose()
 
 
+@contextmanager
+def kept_open(database: Database) -> Iterator[None]:
+    """Keep a DuckDB file open until the end, so that the steps inside do not each open and close it.
+
+    Opening reads the catalogue and closing writes a checkpoint, which takes longer than most statements. No
+    transaction is begun. Meanwhile no other process has the file; on a server this does nothing.
+    """
+    if database.kind != "duckdb":
+        yield
+        return
+    engine = open_engine(database)
+    try:
+        with unreachable("tiering_warehouse", database):
+            connection = engine.connect()
+        with connection:
+            yield
+    finally:
+        engine.dispose()
+
+
 def _why_unreachable(role: str, database: Database, error: Exception) -> str:
     text = str(getattr(error, "orig", error) or error)
     place = f"{role}: {database.place}"

@@ -88,8 +88,7 @@ def run_job(batch: tuple[date, date]) -> list[str]:
 
     All tasks run in this process, where the warehouse stays open: some 400 openings of the file take half a minute.
     """
-    from sql.connect import Database
-    from tiering.jobs import kept_open
+    from sql.connect import Database, kept_open
 
     start, end = batch
     days = [

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sql.connect import Database, open_engine
-from sql.errors import TieringError, ValidationFailed
+from sql.connect import Database, kept_open, open_engine
+from sql.errors import TieringError
 from sql.extract import Batch
 from tiering import jobs
 from tiering.settings import Settings, source_folder
@@ -98,25 +98,11 @@ def run_demo(folder: Path, customers: int, seed: int, console: Console) -> None:
     policies = {policy_id: known[policy_id] for policy_id in POLICIES}
     with progress.step("company", f"a company of {customers} customers generated: company.duckdb"):
         make_company(folder / "company.duckdb", customers, seed)
-    with jobs.kept_open(warehouse):
+    with kept_open(warehouse):
         with progress.step("job", "the warehouse created: warehouse.duckdb"):
             jobs.prepare_warehouse(warehouse)
         _run_months(source, warehouse, here, policies, progress)
         _print_end(console, folder, warehouse, progress, policies)
-
-
-def _validate(warehouse: Database, here: Settings, batch: Batch) -> None:
-    """Validate a batch; write the Data Docs for the last one, or for the one that fails.
-
-    Each validation replaces the pages of the one before, so those between would be written for nobody.
-    """
-    is_last = batch.last_day == MONTHS[-1]
-    try:
-        jobs.validate(warehouse, here, batch, with_pages=is_last)
-    except ValidationFailed:
-        if not is_last:
-            jobs.validate(warehouse, here, batch)
-        raise
 
 
 def _run_months(
@@ -127,7 +113,8 @@ def _run_months(
         batch = Batch(start, month + timedelta(days=1))
         with progress.step("job", f"facts {batch.start} to {month}: extracted, validated, loaded"):
             jobs.extract(source, warehouse, here, batch)
-            _validate(warehouse, here, batch)
+            # Each validation replaces the pages of the one before.
+            jobs.validate(warehouse, here, batch, with_pages=month == MONTHS[-1])
             jobs.load(warehouse, batch, here)
         days = [(name, month) for name in sorted(policies) if policies[name].as_of == "previous_month_end"]
         if month == MONTHS[0]:

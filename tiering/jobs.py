@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sql.connect import Database, connected, open_engine, unreachable
+from sql.connect import Database, connected, kept_open
 from sql.errors import TieringError
 from sql.extract import Batch
 from tiering.settings import Settings, read_settings
@@ -20,26 +19,6 @@ log = logging.getLogger(__name__)
 
 FIRST_DAY = date(2000, 1, 1)
 """Where the first batch begins when TIERING_FIRST_DAY says nothing."""
-
-
-@contextmanager
-def kept_open(database: Database) -> Iterator[None]:
-    """Keep a DuckDB file open until the end, so that the steps inside do not each open and close it.
-
-    Opening reads the catalogue and closing writes a checkpoint, which takes longer than most statements. No
-    transaction is begun. Meanwhile no other process has the file; on a server this does nothing.
-    """
-    if database.kind != "duckdb":
-        yield
-        return
-    engine = open_engine(database)
-    try:
-        with unreachable("tiering_warehouse", database):
-            connection = engine.connect()
-        with connection:
-            yield
-    finally:
-        engine.dispose()
 
 
 def prepare_warehouse(warehouse: Database) -> list[str]:
@@ -98,9 +77,9 @@ def extract(source: Database, warehouse: Database, settings: Settings, batch: Ba
 
 
 def validate(warehouse: Database, settings: Settings, batch: Batch, *, with_pages: bool = True) -> dict[str, int]:
-    """Check the landed batch; return refused rows per entity. Raises ValidationFailed when it must not be loaded.
+    """Check the landed batch, write its Data Docs unless `with_pages` is false; return refused rows per entity.
 
-    `with_pages` says whether the Data Docs are written.
+    Raises ValidationFailed when the batch must not be loaded.
     """
     from expectations import validate as validate_batch
 
