@@ -64,7 +64,8 @@ airflow: ready at http://localhost:$port (no password: this is a demo on loopbac
   1. switch on customer_facts: it runs at once and loads everything up to yesterday
   2. switch on tier__pyramid, tier__rfm_555 and tier__collection_classes: each runs at once for its latest day;
      the last one asks before it publishes (Required Actions)
-  3. switch on tier_reports: the mails land in .airflow/demo/mail
+  3. switch on follow_ups: who is to be contacted, in tiering.follow_up
+  4. switch on tier_reports: the mails land in .airflow/demo/mail
   Ctrl-C stops everything.
 TEXT
 if [ -n "${AIRFLOW_UNTIL_READY:-}" ]; then exit 0; fi
