@@ -9,6 +9,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from sql.errors import TieringError
@@ -371,6 +373,30 @@ def test_a_statistic_may_take_the_other_end_for_the_best_where_it_says_so() -> N
     for better in ("low", "high"):
         other = WHOLE.replace("{rank: sales,", f"{{rank: distance, better: {better},")
         assert parse_policy(other, "p.yaml").indicators["place"].best == better
+
+
+PIECES = ["：", "，", "{", "}", "[", "]", "\t", "\u3000", ": ", "'", '"', "#", "\n", "  ", "- ", "null", "-1", "%", "A"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from(sorted(TEXTS)),
+    st.floats(0, 1, exclude_max=True),
+    st.integers(0, 20),
+    st.sampled_from(["", *PIECES]),
+)
+def test_a_policy_cut_or_added_to_anywhere_is_read_or_refused_in_one_line(
+    policy_id: str, where: float, cut: int, piece: str
+) -> None:
+    text = TEXTS[policy_id]
+    place = int(where * len(text))
+    try:
+        parse_policy(text[:place] + piece + text[place + cut :], "p.yaml")
+    except TieringError as refused:
+        said = str(refused)
+        assert re.match(r"p\.yaml:\d+: \S", said)
+        assert "\n" not in said
+        assert not re.search("Input should|Field required|valid_|instance of", said), "in the words of a person"
 
 
 # ---- the version
