@@ -121,21 +121,21 @@ def connected(database: Database, role: str, isolation: IsolationLevel | None = 
 
 
 @contextmanager
-def kept_open(database: Database) -> Iterator[None]:
-    """Keep a DuckDB file open until the end, so that the steps inside do not each open and close it.
+def kept_open(database: Database) -> Iterator[Database]:
+    """Keep a DuckDB file open until the end, and yield it, so that the steps inside do not each open and close it.
 
     Opening reads the catalogue and closing writes a checkpoint, which takes longer than most statements. No
     transaction is begun. Meanwhile no other process has the file; on a server this does nothing.
     """
     if database.kind != "duckdb":
-        yield
+        yield database
         return
     engine = open_engine(database)
     try:
         with unreachable("tiering_warehouse", database):
             connection = engine.connect()
         with connection:
-            yield
+            yield database
     finally:
         engine.dispose()
 

@@ -7,7 +7,6 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -23,7 +22,7 @@ from sqlalchemy import text
 import expectations
 from demo import Company, generate_company, load_company
 from expectations import Validation, validate
-from sql.connect import Database, connected, open_engine
+from sql.connect import Database, connected, kept_open, open_engine
 from sql.contract import ENTITIES
 from sql.extract import Batch, Extraction, extract_batch
 from sql.facts import Load, facts_batch_no, facts_through, load_batch, record_extraction
@@ -322,7 +321,7 @@ class Warehouses:
     def _make_everything(self, engine: str) -> Database:
         database = self.loaded(engine)
         policies = shipped_policies()
-        with held(database):
+        with kept_open(database):
             for policy in policies.values():
                 publish(database, policies, policy.id, latest_on_calendar(policy.as_of, WHOLE.last_day))
             follow_up(database, policies, WHOLE.last_day)
@@ -375,22 +374,26 @@ def _keywords(server: Database) -> dict[str, Any]:
     }
 
 
-@contextmanager
-def held(database: Database) -> Iterator[Database]:
-    """Keep a DuckDB file open meanwhile: opening it for every step takes longer than the steps."""
-    if database.kind != "duckdb":
-        yield database
-        return
-    engine = open_engine(database)
-    with engine.connect():
-        yield database
-    engine.dispose()
-
-
 @pytest.fixture(scope="session")
 def warehouses(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Warehouses:
     """The maker of databases."""
     return Warehouses(request, tmp_path_factory.mktemp("databases"))
+
+
+@pytest.fixture
+def embedded(warehouses: Warehouses) -> Iterator[Database]:
+    """An empty warehouse of the embedded engine, kept open, for what other tests prove on both engines."""
+    database = warehouses.empty("duckdb")
+    with kept_open(database):
+        yield database
+    warehouses.drop(database)
+
+
+@pytest.fixture
+def empty(fresh: Database) -> Iterator[Database]:
+    """An empty warehouse of the engine under test, kept open."""
+    with kept_open(fresh):
+        yield fresh
 
 
 @pytest.fixture
@@ -405,7 +408,7 @@ def fresh(engine_name: str, warehouses: Warehouses) -> Iterator[Database]:
 def loaded(engine_name: str, warehouses: Warehouses) -> Iterator[Database]:
     """A warehouse of the engine under test with the small company's facts, to be changed freely."""
     database = warehouses.loaded(engine_name)
-    with held(database):
+    with kept_open(database):
         yield database
     warehouses.drop(database)
 
@@ -414,7 +417,7 @@ def loaded(engine_name: str, warehouses: Warehouses) -> Iterator[Database]:
 def published(engine_name: str, warehouses: Warehouses) -> Iterator[Database]:
     """A warehouse of the engine under test in which the policies of PUBLISHED are, to be changed freely."""
     database = warehouses.published(engine_name)
-    with held(database):
+    with kept_open(database):
         yield database
     warehouses.drop(database)
 
@@ -527,7 +530,7 @@ class Said:
 @pytest.fixture
 def said(fresh: Database, tmp_path: Path) -> Iterator[Said]:
     """A warehouse whose source stands in the same database and says what the test puts there."""
-    with held(fresh):
+    with kept_open(fresh):
         yield Said(fresh, tmp_path / "said")
 
 

@@ -13,8 +13,9 @@ import pytest
 from companies import (
     Warehouses,
     contents,
+    embedded,
+    empty,
     fresh,
-    held,
     policies_for,
     publish_rows,
     query,
@@ -24,7 +25,7 @@ from companies import (
 )
 from test_invariants import broken_invariants
 
-from sql.connect import Database
+from sql.connect import Database, kept_open
 from sql.definitions import merge_actions
 from sql.outbox import Written, write_digests
 from sql.publish import publish_run
@@ -51,22 +52,6 @@ MONTHS = {
     DAYS[1]: [company("C1", 100_000, "private"), company("C2", 600_000, "state_owned"), company("C3", 0, None)],
     DAYS[2]: [company("C1", 500_000, "private"), company("C2", 600_000, "state_owned"), company("C3", 0, "private")],
 }
-
-
-@pytest.fixture
-def empty(fresh: Database) -> Iterator[Database]:
-    """An empty warehouse of each engine."""
-    with held(fresh):
-        yield fresh
-
-
-@pytest.fixture
-def embedded(warehouses: Warehouses) -> Iterator[Database]:
-    """An empty warehouse of the embedded engine, for what the statements of other tests prove on both."""
-    database = warehouses.empty("duckdb")
-    with held(database):
-        yield database
-    warehouses.drop(database)
 
 
 def test_some_policies_classify_beside_their_tiers_and_some_alone() -> None:
@@ -109,7 +94,7 @@ def test_whichever_day_comes_last_the_classes_are_those_of_the_latest_day(
 ) -> None:
     """An earlier day that is published out of order changes no class."""
     database = warehouses.empty("duckdb")
-    with held(database):
+    with kept_open(database):
         for place, day in enumerate(order):
             before = query(database, CLASSES, id=BANK.id)
             publish_rows(database, BANK, day, MONTHS[day])
@@ -209,7 +194,7 @@ def test_both_engines_publish_the_same_classes(warehouses: Warehouses) -> None:
     found = []
     for engine in ("duckdb", "postgresql"):
         database = warehouses.empty(engine)
-        with held(database):
+        with kept_open(database):
             for day in (DAYS[1], DAYS[0], DAYS[2]):
                 publish_rows(database, BANK, day, MONTHS[day])
                 publish_rows(database, SEGMENTS, day, PEOPLE)

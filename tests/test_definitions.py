@@ -10,9 +10,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from companies import ENGINES, Warehouses, columns_of, fresh, held, query, shipped_policies, warehouses
+from companies import ENGINES, Warehouses, columns_of, fresh, query, shipped_policies, warehouses
 
-from sql.connect import Database, connected
+from sql.connect import Database, connected, kept_open
 from sql.definitions import keep_definitions
 from transforms.policy import Policy, parse_policy
 from transforms.policy_text import PolicyText
@@ -39,7 +39,7 @@ def definitions_of(database: Database) -> dict[tuple[str, str], Row]:
 def kept(request: pytest.FixtureRequest, warehouses: Warehouses) -> Iterator[dict[tuple[str, str], Row]]:
     """What is kept of every shipped policy."""
     database = warehouses.empty(request.param)
-    with held(database):
+    with kept_open(database):
         keep(database, *POLICIES.values())
         yield definitions_of(database)
     warehouses.drop(database)

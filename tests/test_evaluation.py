@@ -28,7 +28,6 @@ from companies import (
     customer,
     demo_policies,
     fresh,
-    held,
     load,
     publish,
     query,
@@ -38,7 +37,7 @@ from companies import (
     warehouses,
 )
 
-from sql.connect import Database, connected
+from sql.connect import Database, connected, kept_open
 from sql.errors import TieringError
 from sql.evaluation import Evaluation, evaluate_policy, latest_day
 from sql.review import answer_requests, review_run
@@ -211,7 +210,7 @@ def kept(database: Database) -> dict[str, list[str]]:
 @pytest.fixture(scope="module", params=ENGINES)
 def told(request: pytest.FixtureRequest, warehouses: Warehouses, tmp_path_factory: pytest.TempPathFactory) -> Any:
     database = warehouses.empty(request.param)
-    with held(database):
+    with kept_open(database):
         said = Said(database, tmp_path_factory.mktemp("said"))
         tell(said)
         evaluation = evaluate_policy(database, "ladder", DAY)
@@ -418,7 +417,7 @@ def _model(tiers: dict[str, str], start: date, end: date, known_on: date) -> dic
 def test_the_demo_company_is_what_plain_python_makes_of_it(engine: str, warehouses: Warehouses) -> None:
     source, database = warehouses.source(engine), warehouses.empty(engine)
     policies = {name: policy for name, policy in demo_policies().items() if name == "collection_classes"}
-    with held(database):
+    with kept_open(database):
         load(source, database, WHOLE)
         for day in (DAY, date(2025, 12, 31)):
             publish(database, policies, "collection_classes", day)

@@ -22,7 +22,6 @@ from companies import (
     contents,
     customer,
     fresh,
-    held,
     query,
     said,
     sale,
@@ -31,7 +30,7 @@ from companies import (
 )
 
 import sql.extract
-from sql.connect import Database
+from sql.connect import Database, kept_open
 from sql.contract import ENTITIES
 from sql.errors import TieringError
 from sql.extract import Batch, _as_text, check_columns, extract_batch, read_source
@@ -115,7 +114,7 @@ def landed(
     request: pytest.FixtureRequest, warehouses: Warehouses, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Said, dict[str, list[str]]]]:
     """A source that was landed once and has more to say since; and what landing held then."""
-    with held(warehouses.empty(request.param)) as database:
+    with kept_open(warehouses.empty(request.param)) as database:
         said = Said(database, tmp_path_factory.mktemp("landed") / "said")
         _land(said)
         said.put("sales", [sale("S1"), sale("S2")])

@@ -19,8 +19,9 @@ from companies import (
     batch_of,
     contents,
     customer,
+    embedded,
+    empty,
     fresh,
-    held,
     policies_for,
     publish,
     publish_rows,
@@ -35,7 +36,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_invariants import broken_invariants
 
-from sql.connect import Database, connected
+from sql.connect import Database, connected, kept_open
 from sql.errors import TieringError
 from sql.follow_ups import Overload, find_overloads, write_follow_ups, write_service_levels
 from sql.review import review_run
@@ -105,22 +106,6 @@ def listed(database: Database, policy: Policy, day: date, columns: str = "custom
     )
     assert len(found) == rows == query(database, "SELECT COUNT(*) FROM tiering.follow_up")[0][0]
     return found
-
-
-@pytest.fixture
-def empty(fresh: Database) -> Iterator[Database]:
-    """An empty warehouse of each engine."""
-    with held(fresh):
-        yield fresh
-
-
-@pytest.fixture
-def embedded(warehouses: Warehouses) -> Iterator[Database]:
-    """An empty warehouse of the embedded engine, for what the statements of other tests prove on both."""
-    database = warehouses.empty("duckdb")
-    with held(database):
-        yield database
-    warehouses.drop(database)
 
 
 # Cadence
@@ -279,7 +264,7 @@ def test_the_list_is_that_of_a_plain_model(
 ) -> None:
     database = warehouses.empty("duckdb")
     plain = parse_policy(PIPELINE.text[: PIPELINE.text.index("  tasks:")], "pipeline_stage.yaml")
-    with held(database):
+    with kept_open(database):
         know(database, *CUSTOMERS)
         tell(
             database,
@@ -456,7 +441,7 @@ def test_both_engines_list_the_same(warehouses: Warehouses) -> None:
     found = []
     for engine in ("duckdb", "postgresql"):
         database = warehouses.empty(engine)
-        with held(database):
+        with kept_open(database):
             know(database, *(f"C{number}" for number in range(9)))
             tiers = {f"C{number}": "ABCD"[number % 4] for number in range(9)}
             publish_rows(database, RELATIONS, BEGIN, held_by(RELATIONS, tiers))
@@ -588,7 +573,7 @@ def open_centre(database: Database) -> Database:
 @pytest.fixture(scope="module", params=ENGINES)
 def open_once(request: pytest.FixtureRequest, warehouses: Warehouses) -> Iterator[Database]:
     database = warehouses.empty(request.param)
-    with held(database):
+    with kept_open(database):
         yield open_centre(database)
     warehouses.drop(database)
 
@@ -798,7 +783,7 @@ def test_the_levels_of_the_demo_company_are_those_of_a_plain_count(engine: str, 
     database = warehouses.loaded(engine)
     policies = {CALLS.id: CALLS}
     as_of = date(2026, 2, 20)
-    with held(database):
+    with kept_open(database):
         for day in (date(2026, 1, 31), date(2025, 12, 31)):
             publish(database, policies, CALLS.id, day)
         count_levels(database, CALLS, as_of)

@@ -7,9 +7,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from companies import ENGINES, Warehouses, held, query, warehouses
+from companies import ENGINES, Warehouses, query, warehouses
 
-from sql.connect import Database, connected
+from sql.connect import Database, connected, kept_open
 from sql.statements import run_text
 
 QUERIES = {
@@ -200,7 +200,7 @@ UNCHECKED = {
 
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damage_is_noticed(damage: str, warehouses: Warehouses) -> None:
-    with held(warehouses.published("duckdb")) as database:
+    with kept_open(warehouses.published("duckdb")) as database:
         for statement in DAMAGE[damage][0]:
             query(database, statement)
         assert DAMAGE[damage][1] in broken_invariants(database)

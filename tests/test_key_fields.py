@@ -29,7 +29,6 @@ from companies import (
     customer,
     extract,
     fresh,
-    held,
     query,
     refuse,
     sale,
@@ -38,7 +37,7 @@ from companies import (
 from sqlalchemy import Connection, text
 
 import sql.key_fields
-from sql.connect import Database, connected
+from sql.connect import Database, connected, kept_open
 from sql.contract import ENTITIES
 from sql.errors import TieringError
 from sql.extract import Batch
@@ -259,7 +258,7 @@ def story(request: pytest.FixtureRequest, warehouses: Warehouses, tmp_path_facto
     root.addHandler(handler)
     root.setLevel(logging.DEBUG)
     try:
-        with held(database), pytest.MonkeyPatch.context() as patch:
+        with kept_open(database), pytest.MonkeyPatch.context() as patch:
             told = tell(Said(database, tmp_path_factory.mktemp("said")), patch)
     finally:
         root.removeHandler(handler)

@@ -23,7 +23,6 @@ from companies import (
     Warehouses,
     batch_of,
     customer,
-    held,
     payment,
     rate,
     receivable,
@@ -32,7 +31,7 @@ from companies import (
 )
 from measure_model import Company, cut, measure
 
-from sql.connect import Database, connected
+from sql.connect import Database, connected, kept_open
 from sql.measure import Measure, read_indicators, read_library, take_measures
 from transforms.policy import Policy, parse_policy
 
@@ -270,7 +269,7 @@ def told(
 ) -> Iterator[Database]:
     """A warehouse that was told every row of the cases and of the company made by chance, in no order."""
     database = warehouses.empty(str(request.param))
-    with held(database):
+    with kept_open(database):
         source = Said(database, tmp_path_factory.mktemp("told") / "said")
         rng = random.Random(9)
         for entity in {**BY_HAND, **BY_CHANCE}:

@@ -19,7 +19,6 @@ from companies import (
     Warehouses,
     contents,
     demo_policies,
-    held,
     loaded,
     publish,
     published,
@@ -31,7 +30,7 @@ from companies import (
 )
 from test_invariants import broken_invariants
 
-from sql.connect import Database, connected
+from sql.connect import Database, connected, kept_open
 from sql.errors import SupersedingInput, TieringError
 from sql.facts import facts_through
 from sql.publish import Publication, publish_run
@@ -421,7 +420,7 @@ def test_what_a_tier_means_is_kept_with_the_policy_version(warehouses: Warehouse
 def test_every_shipped_policy_decides_or_excludes_everybody_in_scope(engine: str, warehouses: Warehouses) -> None:
     """All of them, on one company, each on the latest day of its calendar."""
     database = warehouses.everything_once(engine)
-    with held(database):
+    with kept_open(database):
         assert broken_invariants(database) == set()
         runs = query(
             database,

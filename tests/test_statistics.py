@@ -17,12 +17,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import yaml
-from companies import ENGINES, ROOT, Warehouses, held, warehouses
+from companies import ENGINES, ROOT, Warehouses, warehouses
 from conftest import SHARED
 from measure_model import cut
 from sqlalchemy import Connection
 
-from sql.connect import Database, connected, write_arrow
+from sql.connect import Database, connected, kept_open, write_arrow
 from sql.errors import TieringError
 from sql.facts import rebuild
 from sql.measure import METHODS, columns_for, read_indicators, take_measures
@@ -81,7 +81,7 @@ def statistics_of(database: Database, rows: Sequence[Row], policy: Policy) -> di
 def database(request: pytest.FixtureRequest, warehouses: Warehouses) -> Iterator[Database]:
     """An empty warehouse to put measures into."""
     made = warehouses.empty(str(request.param))
-    with held(made):
+    with kept_open(made):
         yield made
     warehouses.drop(made)
 
@@ -381,7 +381,7 @@ def orders(request: pytest.FixtureRequest, warehouses: Warehouses) -> Iterator[d
         "decide": {"rules": [{"tier": "a", "when": "net_sales > 0"}, {"tier": "b"}]},
     }), "p.yaml")  # fmt: skip
     made = warehouses.empty(str(request.param))
-    with held(made):
+    with kept_open(made):
         with connected(made, "tiering_warehouse") as connection:
             _put(connection, "customers", lines, {"customer_id": "customer_id"}, {"holds_from": RFM["as_of"]})
             sold = {"customer_id": "customer_id", "sold_on": "order_date", "net_amount_reporting": "revenue"}

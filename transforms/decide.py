@@ -25,7 +25,7 @@ from transforms.columns import (
     is_true,
     pick,
 )
-from transforms.conditions import Condition
+from transforms.conditions import Condition, ConditionError
 from transforms.parts import Interval, intervals_of
 from transforms.policy import Policy
 from transforms.shapes import (
@@ -130,7 +130,7 @@ def decide_tiers(policy: Policy, indicators: pd.DataFrame) -> Decided:
     values = {name: array_of(indicators[name]) for name in policy.indicators}
     try:
         found = find(policy, values, len(indicators))
-    except (TypeError, ValueError, NotImplementedError) as error:  # Arrow's and conditions' own errors among them
+    except (TypeError, ConditionError, pa.ArrowException) as error:
         raise TieringError(
             f"policy {policy.id}: values of different kinds meet ({str(error).splitlines()[0]}); "
             "run tiering lint, which names the place"

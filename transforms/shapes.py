@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from decimal import Decimal
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -40,7 +41,7 @@ def _rule(subject: str, lines: list[Any], tier: str) -> str:
     return " or ".join(parts)
 
 
-class Scaled(Part):
+class Scaled(Part, ABC):
     """A scale gives the tier."""
 
     tiers: list[TierLine]
@@ -48,9 +49,9 @@ class Scaled(Part):
     _scale = field_validator("tiers")(check_scale)
 
     @property
+    @abstractmethod
     def scaled(self) -> str:
         """What the scale is on, as its rules say it."""
-        raise NotImplementedError(type(self).__name__)
 
     @property
     def tiers_given(self) -> list[str]:

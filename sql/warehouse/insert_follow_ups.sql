@@ -26,28 +26,7 @@ held AS (
   GROUP BY decision.customer_id, decision.computed_tier
 ),
 {% else %}
-spell AS (
-  SELECT
-    customer_id,
-    tier,
-    valid_from,
-    valid_to,
-    CASE
-      WHEN LAG(tier) OVER (PARTITION BY customer_id ORDER BY valid_from) = tier
-        AND LAG(valid_to) OVER (PARTITION BY customer_id ORDER BY valid_from) = valid_from
-      THEN 0 ELSE 1
-    END AS begins
-  FROM tiering.customer_tier_history
-  WHERE policy_id = :policy_id AND valid_from <= :as_of
-),
-begun AS (
-  SELECT
-    customer_id,
-    tier,
-    valid_to,
-    MAX(CASE WHEN begins = 1 THEN valid_from END) OVER (PARTITION BY customer_id ORDER BY valid_from) AS since_on
-  FROM spell
-),
+{% include 'warehouse/begun_spells.jinja' %},
 held AS (
   SELECT customer_id, tier, since_on FROM begun WHERE valid_to IS NULL OR valid_to > :as_of
 ),
