@@ -9,24 +9,58 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pyarrow as pa
+from adbc_driver_manager import dbapi
 from pyarrow import csv
-from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, create_engine, text
 from sqlalchemy.dialects import registry
 from sqlalchemy.engine.interfaces import IsolationLevel
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from sql.errors import TieringError
+from sql import failures
+from sql.errors import DatabaseFailed, TieringError
 from sql.statements import dialect_of, transpile
 
 registry.register("duckdb.buffered", "sql.duckdb_buffered", "BufferedDialect")
 
-_WRITER_SETTINGS = {
-    # A session that hangs must not keep its locks: without these a frozen attempt later commits stale rows.
-    "lock_timeout": "120s",
-    "idle_in_transaction_session_timeout": "300s",
-    "client_connection_check_interval": "1s",
-}
+
+@dataclass(frozen=True)
+class Session:
+    """How long a session on a server may take, in seconds, and the name under which people see it there.
+
+    A session that hangs must not keep its locks: without these a frozen attempt later commits stale rows.
+    """
+
+    statement_seconds: int = 3600
+    lock_seconds: int = 120
+    idle_seconds: int = 300
+    application: str = "customer-tiering"
+
+    def query(self, *, is_read_only: bool) -> dict[str, str]:
+        """Return what libpq is told in the URL: it holds from the first statement on, whatever driver reads it."""
+        bounds = {
+            "lock_timeout": f"{self.lock_seconds}s",
+            "statement_timeout": f"{self.statement_seconds}s",
+            "idle_in_transaction_session_timeout": f"{self.idle_seconds}s",
+            "client_connection_check_interval": "1s",
+            # A peer that vanished is noticed within a minute, on either side.
+            "tcp_keepalives_idle": "30",
+            "tcp_keepalives_interval": "10",
+            "tcp_keepalives_count": "3",
+            "TimeZone": "UTC",
+            **({"default_transaction_read_only": "on"} if is_read_only else {}),
+        }
+        return {
+            "application_name": self.application.encode("ascii", "replace")[:63].decode(),
+            "connect_timeout": "15",
+            "keepalives": "1",
+            "keepalives_idle": "30",
+            "keepalives_interval": "10",
+            "keepalives_count": "3",
+            "options": " ".join(f"-c {name}={value}" for name, value in bounds.items()),
+        }
 
 
 @dataclass(frozen=True)
@@ -40,21 +74,33 @@ class Database:
     name: str = ""
     user: str = ""
     password: str = field(default="", repr=False)
+    session: Session = Session()
 
     @property
     def url(self) -> URL:
-        """The SQLAlchemy URL; its text form hides the password."""
+        """The SQLAlchemy URL, with the bounds of a session that writes; its text form hides the password."""
         if self.kind == "duckdb":
             return URL.create("duckdb+buffered", database=self.path)
-        driver = "postgresql+psycopg" if self.kind == "postgresql" else self.kind
-        return URL.create(
-            driver, self.user or None, self.password or None, self.host or None, self.port, self.name or None
-        )
+        return self._server_url(is_read_only=False)
 
     @property
     def url_unbuffered(self) -> URL:
-        """The URL for reading a source: rows stream and are never held as a whole."""
-        return URL.create("duckdb", database=self.path) if self.kind == "duckdb" else self.url
+        """The URL for reading a source: rows stream and are never held as a whole, and nothing can be written."""
+        if self.kind == "duckdb":
+            return URL.create("duckdb", database=self.path)
+        return self._server_url(is_read_only=True)
+
+    def _server_url(self, *, is_read_only: bool) -> URL:
+        is_postgres = self.kind == "postgresql"
+        return URL.create(
+            "postgresql+psycopg" if is_postgres else self.kind,
+            self.user or None,
+            self.password or None,
+            self.host or None,
+            self.port,
+            self.name or None,
+            self.session.query(is_read_only=is_read_only) if is_postgres else {},
+        )
 
     @property
     def place(self) -> str:
@@ -78,18 +124,7 @@ def open_engine(database: Database) -> Engine:
 
     A DuckDB file has one process at a time, readers included: nothing keeps it open between two uses.
     """
-    engine = create_engine(database.url, poolclass=NullPool, hide_parameters=True)
-    if database.kind == "postgresql":
-
-        @event.listens_for(engine, "connect")
-        def _bound_the_session(raw: Any, _record: Any) -> None:
-            with raw.cursor() as cursor:
-                for name, value in _WRITER_SETTINGS.items():
-                    cursor.execute("SELECT set_config(%s, %s, false)", (name, value))
-                cursor.execute("SELECT set_config('TimeZone', 'UTC', false)")
-            raw.commit()
-
-    return engine
+    return create_engine(database.url, poolclass=NullPool, hide_parameters=True)
 
 
 @contextmanager
@@ -98,26 +133,42 @@ def unreachable(role: str, database: Database) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # drivers raise their own errors, inside the DBAPI hierarchy and outside it
-        raise TieringError(_why_unreachable(role, database, error)) from None
+        raise _why_unreachable(role, database, error) from None
 
 
 @contextmanager
 def connected(database: Database, role: str, isolation: IsolationLevel | None = None) -> Iterator[Connection]:
     """Yield a connection in one transaction: committed at the end, rolled back on an error.
 
-    Raises TieringError in one line when the database named `role` (tiering_source, …) cannot be reached.
+    Raises TieringError in one line when the database named `role` (tiering_source, …) cannot be reached, and
+    DatabaseFailed when it refuses a statement or is lost: whether a COMMIT that was lost took effect is unknown.
     """
     engine = open_engine(database)
     try:
         with unreachable(role, database):
             connection = engine.connect()
-        with connection:
+        with told_plainly(role, database), connection:
             if isolation and database.kind == "postgresql":
                 connection = connection.execution_options(isolation_level=isolation)
             with connection.begin():
                 yield connection
     finally:
         engine.dispose()
+
+
+@contextmanager
+def told_plainly(role: str, database: Database) -> Iterator[None]:
+    """Turn what a database raises into DatabaseFailed: one line without any value of a row, and no chain that has one.
+
+    Errors that are not the database's pass through.
+    """
+    try:
+        yield
+    except failures.DATABASE_ERRORS as error:
+        failure = failures.plain_failure(f"{role}: {database.place}", error)
+        if failure.sqlstate == failures.LOCK_NOT_AVAILABLE:
+            failure = failures.name_blockers(failure, error, open_engine(database))
+        raise failure from None
 
 
 @contextmanager
@@ -140,24 +191,28 @@ def kept_open(database: Database) -> Iterator[Database]:
         engine.dispose()
 
 
-def _why_unreachable(role: str, database: Database, error: Exception) -> str:
+def _why_unreachable(role: str, database: Database, error: Exception) -> TieringError:
     text = str(getattr(error, "orig", error) or error)
     place = f"{role}: {database.place}"
     if "password authentication failed" in text or "no password supplied" in text:
-        return f"{place} refuses the password of user {database.user}; correct the connection {role}"
+        return TieringError(f"{place} refuses the password of user {database.user}; correct the connection {role}")
     if 'database "' in text and "does not exist" in text:
-        return f"{place}: there is no such database; create it or correct the connection {role}"
+        return TieringError(f"{place}: there is no such database; create it or correct the connection {role}")
     if 'role "' in text and "does not exist" in text:
-        return f"{place}: there is no user {database.user}; create it or correct the connection {role}"
+        return TieringError(f"{place}: there is no user {database.user}; create it or correct the connection {role}")
     if "permission denied for database" in text:
-        return f"{place} does not let user {database.user} in; grant CONNECT on the database"
+        return TieringError(f"{place} does not let user {database.user} in; grant CONNECT on the database")
     if "lock on file" in text:
-        return f"{place} is open in another process; a DuckDB file has one process at a time, wait or close it"
+        return TieringError(
+            f"{place} is open in another process; a DuckDB file has one process at a time, wait or close it"
+        )
     if database.kind == "duckdb":
-        return f"{place} cannot be opened as a DuckDB file; correct the path in the connection {role}"
+        return TieringError(f"{place} cannot be opened as a DuckDB file; correct the path in the connection {role}")
     if re.search(r"could not translate|resolve|Name or service", text):
-        return f"{place}: the host name is unknown; correct the connection {role}"
-    return f"{place} cannot be reached; start the server or correct the connection {role}"
+        return TieringError(f"{place}: the host name is unknown; correct the connection {role}")
+    return DatabaseFailed(
+        f"{place} cannot be reached; start the server or correct the connection {role}", may_pass=True
+    )
 
 
 _NUMBER = pa.decimal128(38, 18)
@@ -185,9 +240,12 @@ def read_arrow(connection: Connection, sql: str, parameters: dict[str, Any] | No
 
         numbered = re.sub(r"(?<!:):(\w+)", number, numbered).replace("%%", "%")
         values = [(parameters or {})[name] for name in order]
-        with _adbc(connection) as bulk, bulk.cursor() as cursor:
-            cursor.execute(numbered, values or None)
-            table = cursor.fetch_arrow_table()
+        try:
+            with _adbc(connection) as bulk, bulk.cursor() as cursor:
+                cursor.execute(numbered, values or None)
+                table = cursor.fetch_arrow_table()
+        except dbapi.Error as error:
+            raise DBAPIError(numbered, None, error, hide_parameters=True) from None
     columns = []
     for field_ in table.schema:
         column = table.column(field_.name)
@@ -212,12 +270,16 @@ def write_arrow(connection: Connection, table: str, rows: pa.Table) -> None:
         raw.unregister("incoming_rows")
         return
     raw = _driver(connection)
-    with raw.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT csv)") as copy:
-        options = csv.WriteOptions(include_header=False)
-        for batch in rows.to_batches(max_chunksize=50_000):
-            sink = pa.BufferOutputStream()
-            csv.write_csv(batch, sink, options)
-            copy.write(sink.getvalue().to_pybytes())
+    statement = f"COPY {table} ({columns}) FROM STDIN (FORMAT csv)"
+    try:
+        with raw.cursor() as cursor, cursor.copy(statement) as copy:
+            options = csv.WriteOptions(include_header=False)
+            for batch in rows.to_batches(max_chunksize=50_000):
+                sink = pa.BufferOutputStream()
+                csv.write_csv(batch, sink, options)
+                copy.write(sink.getvalue().to_pybytes())
+    except psycopg.Error as error:
+        raise DBAPIError(statement, None, error, hide_parameters=True) from None
 
 
 def _driver(connection: Connection) -> Any:
@@ -226,7 +288,9 @@ def _driver(connection: Connection) -> Any:
 
 
 def _adbc(connection: Connection) -> Any:
-    from adbc_driver_postgresql import dbapi
+    from adbc_driver_postgresql import dbapi as postgres
 
     url = connection.engine.url.set(drivername="postgresql")
-    return dbapi.connect(url.render_as_string(hide_password=False))
+    bounds = f"{url.query.get('options', '')} -c default_transaction_read_only=on"
+    address, _, query = url.update_query_dict({"options": bounds}).render_as_string(hide_password=False).partition("?")
+    return postgres.connect(f"{address}?{query.replace('+', '%20')}")  # libpq reads a plus sign as one

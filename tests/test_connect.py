@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -12,9 +13,9 @@ import pyarrow as pa
 import pytest
 from companies import query
 from conftest import free_port
-from sqlalchemy import text
+from sqlalchemy import Connection, create_engine, text
 
-from sql.connect import Database, connected, open_engine, read_arrow, write_arrow
+from sql.connect import Database, Session, connected, open_engine, read_arrow, write_arrow
 from sql.errors import TieringError
 
 PASSWORD = "p@ss:w/rd%"
@@ -141,27 +142,73 @@ def test_one_database_is_recognised_whatever_its_spelling(tmp_path: Path, monkey
     server = Database("postgresql", host="h", name="n", user="reader", password="a")
     assert server.is_same_as(Database("postgresql", host="h", port=5432, name="n", user="writer", password="b"))
     for other in ({"host": "g"}, {"port": 5433}, {"name": "m"}, {"kind": "mysql"}):
-        assert not server.is_same_as(replace(server, **other))  # type: ignore[arg-type]
+        assert not server.is_same_as(replace(server, **other))
     assert not server.is_same_as(file)
 
 
+BOUNDS = {
+    "statement_timeout": "1h",
+    "lock_timeout": "2min",
+    "idle_in_transaction_session_timeout": "5min",
+    "client_connection_check_interval": "1s",
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+    "TimeZone": "UTC",
+    "application_name": "customer-tiering",
+}
+
+
+def _shown(connection: Connection, names: Iterable[str]) -> dict[str, str]:
+    return {name: connection.execute(text(f"SHOW {name}")).scalar_one() for name in names}
+
+
 @pytest.mark.postgres
-def test_a_session_that_hangs_gives_its_locks_back(postgres_server: Database) -> None:
+def test_a_session_that_writes_is_bounded(postgres_server: Database) -> None:
     with connected(postgres_server, "tiering_warehouse") as connection:
-        settings = {
-            name: connection.execute(text(f"SHOW {name}")).scalar_one()
-            for name in (
-                "lock_timeout",
-                "idle_in_transaction_session_timeout",
-                "client_connection_check_interval",
-            )
-        }
-        assert connection.execute(text("SHOW TimeZone")).scalar_one() == "UTC"
-    assert settings == {
-        "lock_timeout": "2min",
-        "idle_in_transaction_session_timeout": "5min",
-        "client_connection_check_interval": "1s",
+        shown = _shown(connection, [*BOUNDS, "default_transaction_read_only"])
+        client = connection.connection.driver_connection.info.get_parameters()  # type: ignore[union-attr]
+    assert shown == {**BOUNDS, "default_transaction_read_only": "off"}
+    assert {name: value for name, value in client.items() if name.startswith(("keepalives", "connect_timeout"))} == {
+        "keepalives": "1",
+        "keepalives_idle": "30",
+        "keepalives_interval": "10",
+        "keepalives_count": "3",
+        "connect_timeout": "15",
     }
+
+
+@pytest.mark.postgres
+def test_a_session_that_reads_in_bulk_is_bounded_and_reads_only(postgres_server: Database) -> None:
+    names = [*BOUNDS, "default_transaction_read_only", "transaction_read_only"]
+    with connected(postgres_server, "tiering_warehouse") as connection:
+        columns = ", ".join(f"current_setting('{name}') AS {name.lower()}" for name in names)
+        row = read_arrow(connection, f"SELECT {columns}").to_pylist()[0]
+    wanted = {**BOUNDS, "default_transaction_read_only": "on", "transaction_read_only": "on"}
+    assert row == {name.lower(): value for name, value in wanted.items()}
+
+
+@pytest.mark.postgres
+def test_a_session_of_the_source_is_bounded_and_reads_only(postgres_server: Database) -> None:
+    engine = create_engine(postgres_server.url_unbuffered, hide_parameters=True)
+    with engine.connect() as connection:
+        assert _shown(connection, [*BOUNDS, "default_transaction_read_only"]) == {
+            **BOUNDS,
+            "default_transaction_read_only": "on",
+        }
+        with pytest.raises(Exception, match="read-only transaction"):
+            connection.execute(text("CREATE TABLE written (id INT)"))
+    engine.dispose()
+
+
+@pytest.mark.postgres
+def test_the_bounds_of_a_session_are_those_that_were_set(postgres_server: Database) -> None:
+    session = Session(statement_seconds=7, lock_seconds=3, idle_seconds=4, application="tiering 表 " + "x" * 80)
+    database = replace(postgres_server, session=session)
+    with connected(database, "tiering_warehouse") as connection:
+        shown = _shown(connection, BOUNDS)
+    assert [shown[name] for name in list(BOUNDS)[:3]] == ["7s", "3s", "4s"]
+    assert shown["application_name"] == ("tiering ? " + "x" * 80)[:63]
 
 
 @pytest.fixture
