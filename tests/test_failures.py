@@ -1,5 +1,7 @@
 """Failures of a database: no value of a row is said, whoever holds a lock is named, and what may pass runs again."""
 
+# ruff: noqa: F401, F811 - fixtures come in by their names
+
 from __future__ import annotations
 
 import itertools
@@ -9,18 +11,21 @@ import threading
 import traceback
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 
 import psycopg
 import pyarrow as pa
 import pytest
-from companies import query
+from companies import Warehouses, query, warehouses
 from conftest import create_database, free_port
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
+import sql.facts
 import sql.failures
 from sql.connect import Database, Session, connected, read_arrow, write_arrow
 from sql.errors import DatabaseFailed, TieringError
 from sql.failures import repeated, run_unit
+from tiering.jobs import covered_through
 
 CANARY = "Canary Kowalski"
 
@@ -321,3 +326,21 @@ def test_a_unit_inside_a_unit_is_repeated_by_the_outer_one() -> None:
     with pytest.raises(DatabaseFailed, match="gone"):
         step()
     assert (next(inner), next(outer)) == (sql.failures.TRIES + 1, sql.failures.TRIES + 1)
+
+
+@pytest.mark.postgres
+def test_a_step_of_the_job_outlives_a_session_that_was_ended(
+    warehouses: Warehouses, postgres_server: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = warehouses.empty("postgresql")
+    real = sql.facts.facts_through
+    tries = itertools.count(1)
+
+    def look_and_lose(connection: Connection) -> date | None:
+        if next(tries) == 1:
+            query(postgres_server, "SELECT pg_terminate_backend(:pid, 5000)", pid=_pid(connection))
+        return real(connection)
+
+    monkeypatch.setattr(sql.facts, "facts_through", look_and_lose)
+    assert covered_through(database) is None
+    assert next(tries) == 3

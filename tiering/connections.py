@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Protocol
 
-from sql.connect import Database
+from sql.connect import Database, Session
 from sql.errors import TieringError
+from tiering.settings import Settings, read_settings
 
 SOURCE, WAREHOUSE, SMTP = "tiering_source", "tiering_warehouse", "tiering_smtp"
+OWNER, MAILER = "tiering_owner", "tiering_mailer"
+"""Optional: the user who changes the schema and prunes, and the one who sends mails."""
 
 _POSTGRES = {"postgres", "postgresql", "postgresql+psycopg"}
 
@@ -71,7 +75,41 @@ def database_of(conn_id: str) -> Database:
         name=connection.schema or "",
         user=connection.login or "",
         password=connection.password or "",
+        session=session_of(read_settings()),
     )
+
+
+def session_of(settings: Settings) -> Session:
+    """Return the bounds of every session on a server, under the name of the Airflow task that runs, where one does."""
+    task = ".".join(filter(None, (os.environ.get("AIRFLOW_CTX_DAG_ID"), os.environ.get("AIRFLOW_CTX_TASK_ID"))))
+    return Session(
+        statement_seconds=settings.statement_timeout_seconds,
+        lock_seconds=settings.lock_timeout_seconds,
+        idle_seconds=settings.idle_timeout_seconds,
+        application=f"customer-tiering {task}".strip(),
+    )
+
+
+def owner_of() -> Database:
+    """Return the warehouse as the user who may change its schema: tiering_owner, or tiering_warehouse without one."""
+    return _warehouse_as(OWNER)
+
+
+def mailer_of() -> Database:
+    """Return the warehouse as the user who sends mails: tiering_mailer, or tiering_warehouse without one."""
+    return _warehouse_as(MAILER)
+
+
+def _warehouse_as(conn_id: str) -> Database:
+    warehouse = database_of(WAREHOUSE)
+    if find_connection(conn_id) is None:
+        return warehouse
+    database = database_of(conn_id)
+    if not database.is_same_as(warehouse):
+        raise TieringError(
+            f"{conn_id}: {database.place} is not the warehouse {warehouse.place}; correct one of the connections"
+        )
+    return database
 
 
 def source_of() -> Database:

@@ -1,4 +1,8 @@
-"""The steps of the main job. A DAG's task calls one of them, the demo calls them in a row: nothing else differs."""
+"""The steps of the main job. A DAG's task calls one of them, the demo calls them in a row: nothing else differs.
+
+A step marked `repeated` runs again as a whole after a lost connection, a deadlock or a failed serialisation: it
+leaves the same rows when it runs twice (see `sql.failures.run_unit`).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from typing import Any
 from sql.connect import Database, connected, kept_open
 from sql.errors import TieringError
 from sql.extract import Batch
+from sql.failures import repeated
 from tiering.settings import Settings, read_settings
 from transforms.calendar import as_of_for, check_as_of, latest_on_calendar
 from transforms.policy import Policy
@@ -21,6 +26,7 @@ FIRST_DAY = date(2000, 1, 1)
 """Where the first batch begins when TIERING_FIRST_DAY says nothing."""
 
 
+@repeated
 def prepare_warehouse(warehouse: Database) -> list[str]:
     """Create or upgrade the schema of the warehouse; return the names of the statements that were applied."""
     from sql.schema import upgrade_schema
@@ -29,6 +35,7 @@ def prepare_warehouse(warehouse: Database) -> list[str]:
         return upgrade_schema(connection)
 
 
+@repeated
 def covered_through(warehouse: Database) -> date | None:
     """Return the last day the facts cover without a gap, or None."""
     from sqlalchemy import inspect
@@ -63,6 +70,7 @@ def choose_batch(
     return Batch(begin, run_day) if begin < run_day else None
 
 
+@repeated
 def extract(source: Database, warehouse: Database, settings: Settings, batch: Batch) -> dict[str, int]:
     """Land one batch of every entity; return rows per entity."""
     from sql.extract import extract_batch
@@ -76,6 +84,7 @@ def extract(source: Database, warehouse: Database, settings: Settings, batch: Ba
         return extraction.rows
 
 
+@repeated
 def validate(warehouse: Database, settings: Settings, batch: Batch, *, with_pages: bool = True) -> dict[str, int]:
     """Check the landed batch, write its Data Docs unless `with_pages` is false; return refused rows per entity.
 
@@ -98,6 +107,7 @@ def validate(warehouse: Database, settings: Settings, batch: Batch, *, with_page
     return validation.refused
 
 
+@repeated
 def load(warehouse: Database, batch: Batch, settings: Settings | None = None) -> dict[str, int]:
     """Load the validated batch into the facts; return loaded and quarantined rows (0 when nothing changed).
 
@@ -142,6 +152,7 @@ def choose_as_of(
     return latest_on_calendar(calendar, min(through, today))
 
 
+@repeated
 def measure(warehouse: Database, policies: Mapping[str, Policy], policy_id: str, as_of: date) -> dict[str, Any]:
     """Take the measures that this policy and the others of its grain need as of a day; return where they are."""
     from sql.measure import take_measures
@@ -151,6 +162,7 @@ def measure(warehouse: Database, policies: Mapping[str, Policy], policy_id: str,
     return {**asdict(taken), "as_of": as_of.isoformat()}
 
 
+@repeated
 def decide(
     warehouse: Database, policy: Policy, measurement: Mapping[str, Any], *, restate: str | None = None
 ) -> dict[str, Any]:
@@ -199,6 +211,7 @@ def needs_answer(staged: Mapping[str, Any]) -> bool:
     return bool(staged["review"]["requests"])
 
 
+@repeated
 def answer(
     warehouse: Database, staged: Mapping[str, Any], answered_by: str, *, approved: bool, comment: str = ""
 ) -> None:
@@ -208,6 +221,7 @@ def answer(
     answer_requests(warehouse, _run_of(staged), answered_by, approved=approved, comment=comment)
 
 
+@repeated
 def publish(warehouse: Database, policy: Policy, staged: Mapping[str, Any]) -> dict[str, Any]:
     """Put a staged run into force; return its id, status and counts."""
     from sql.publish import publish_run
@@ -228,6 +242,7 @@ def publish(warehouse: Database, policy: Policy, staged: Mapping[str, Any]) -> d
     return {"run_id": done.run_id, "status": done.status, **done.counts}
 
 
+@repeated
 def check_spans(warehouse: Database, policy: Policy) -> int:
     """Warn of every account manager with more customers of a tier than one can look after; return how many."""
     from sql.follow_ups import find_overloads
@@ -246,6 +261,7 @@ def check_spans(warehouse: Database, policy: Policy) -> int:
     return len(overloads)
 
 
+@repeated
 def follow_up(warehouse: Database, policies: Mapping[str, Policy], as_of: date) -> dict[str, int]:
     """Write who is to be contacted on a day, and how service levels were kept; return the rows of each.
 
@@ -266,6 +282,7 @@ def follow_up(warehouse: Database, policies: Mapping[str, Policy], as_of: date) 
         return {"follow_ups": due, "service_levels": levels}
 
 
+@repeated
 def write_reports(warehouse: Database, settings: Settings, now: datetime | None = None) -> dict[str, int]:
     """Write the digests of everything published since the last ones into the outbox; return counts."""
     from reports.mail import interpreter_is_header_safe
@@ -287,7 +304,10 @@ def write_reports(warehouse: Database, settings: Settings, now: datetime | None 
 
 
 def send_reports(warehouse: Database, settings: Settings, server: Any) -> dict[str, int]:
-    """Send the outbox (or write it to the mail folder when there is no server); return mails by status."""
+    """Send the outbox (or write it to the mail folder when there is no server); return mails by status.
+
+    Not repeated: what a server accepted must not go out again because its mark was lost.
+    """
     from sql.outbox import send_outbox
 
     return send_outbox(warehouse, server, settings.mail_dir).counts

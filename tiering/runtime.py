@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from sql.errors import TieringError
+from sql.errors import DatabaseFailed, TieringError
 from tiering.settings import Settings, read_settings
 from transforms.policy_header import Header, read_headers
 
@@ -44,7 +44,10 @@ def headers() -> list[Header]:
 
 
 def one_line_errors(function: Callable[P, T]) -> Callable[P, T]:
-    """Fail a task at once, without retries, with one clear line where the trouble is what a person set up."""
+    """Fail a task at once, without retries, with one clear line where the trouble is what a person set up.
+
+    What a database raised keeps the task's retries.
+    """
 
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -52,6 +55,8 @@ def one_line_errors(function: Callable[P, T]) -> Callable[P, T]:
 
         try:
             return function(*args, **kwargs)
+        except DatabaseFailed:
+            raise  # a server that is away or busy may be back at the next try
         except TieringError as error:
             raise AirflowFailException(str(error)) from None
 
@@ -162,6 +167,7 @@ def _is_ours(context: Any) -> bool:
         "AirflowFailException",
         "TieringError",
         "ValidationFailed",
+        "DatabaseFailed",
     )
 
 

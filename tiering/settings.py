@@ -50,6 +50,9 @@ class Settings:
     maximum_quarantine_share: str = "0.10"
     pool: str = "default_pool"
     facts_timeout_hours: int = 12
+    statement_timeout_seconds: int = 3600
+    lock_timeout_seconds: int = 120
+    idle_timeout_seconds: int = 300
     demo_approver: str = ""
     key_fields: str = "credit_rating,credit_level,debt_ratio,annual_revenue"
 
@@ -144,6 +147,11 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         if name in given:
             if not given[name].isdecimal() or int(given[name]) < 1:
                 raise TieringError(f"TIERING_{name.upper()}: a whole number from 1 is needed")
+            values[name] = int(given[name])
+    for name in ("statement_timeout_seconds", "lock_timeout_seconds", "idle_timeout_seconds"):
+        if name in given:
+            if not re.fullmatch(r"[1-9][0-9]{0,5}", given[name]):
+                raise TieringError(f"TIERING_{name.upper()}: a whole number of seconds from 1 to 999999 is needed")
             values[name] = int(given[name])
     share = given.get("maximum_quarantine_share", "0.10")
     if not re.fullmatch(r"0?\.\d+|0|1(\.0+)?", share):
