@@ -48,10 +48,12 @@ def customer_facts():
         from airflow.sdk.exceptions import AirflowSkipException
 
         from tiering import jobs
-        from tiering.connections import WAREHOUSE, database_of, source_of
+        from tiering.connections import WAREHOUSE, database_of, owner_of, source_of
+        from tiering.roles import look_at_users
 
         here, warehouse = runtime.settings(), database_of(WAREHOUSE)
-        jobs.prepare_warehouse(warehouse)
+        jobs.prepare_warehouse(warehouse, owner_of())
+        look_at_users(warehouse, source_of(), here)
         days = [context["params"].get(name) for name in ("batch_start", "batch_end")]
         start, end = (date.fromisoformat(day) if day else None for day in days)
         batch = jobs.choose_batch(

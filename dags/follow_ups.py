@@ -37,10 +37,10 @@ def follow_ups():
     @runtime.one_line_errors
     def wait(**context) -> bool:
         from tiering import jobs
-        from tiering.connections import WAREHOUSE, database_of
+        from tiering.connections import WAREHOUSE, database_of, owner_of
 
         warehouse = database_of(WAREHOUSE)
-        jobs.prepare_warehouse(warehouse)
+        jobs.prepare_warehouse(warehouse, owner_of())
         through = jobs.covered_through(warehouse)
         return through is not None and through >= runtime.day_of(context, "previous_day")
 

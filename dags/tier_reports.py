@@ -36,10 +36,10 @@ def tier_reports():
     @runtime.one_line_errors
     def write() -> list[int]:
         from tiering import jobs
-        from tiering.connections import WAREHOUSE, database_of
+        from tiering.connections import WAREHOUSE, database_of, owner_of
 
         warehouse = database_of(WAREHOUSE)
-        jobs.prepare_warehouse(warehouse)
+        jobs.prepare_warehouse(warehouse, owner_of())
         return list(jobs.write_reports(warehouse, runtime.settings()).values())
 
     @task
@@ -47,9 +47,9 @@ def tier_reports():
     def send() -> list[str]:
         from sql.errors import TieringError
         from tiering import jobs
-        from tiering.connections import WAREHOUSE, database_of, mail_server_of
+        from tiering.connections import mail_server_of, mailer_of
 
-        counts = jobs.send_reports(database_of(WAREHOUSE), runtime.settings(), mail_server_of())
+        counts = jobs.send_reports(mailer_of(), runtime.settings(), mail_server_of())
         waiting = counts.get("pending", 0) + counts.get("uncertain", 0)
         if waiting:
             raise RuntimeError(f"{waiting} mails wait for another try")

@@ -10,6 +10,8 @@ from sqlalchemy import Connection, inspect
 from sqlglot import exp, parse_one
 
 from sql.errors import TieringError
+from sql.facts import lock
+from sql.rights import grant_rights, is_owner
 from sql.statements import ROOT, dialect_of, render, run, run_text
 
 FOLDER = ROOT / "warehouse" / "schema"
@@ -76,17 +78,16 @@ def _apply(connection: Connection, statement: str) -> None:
         run_text(connection, f"COMMENT ON {kind} {name} IS {exp.Literal.string(comment).sql()}")
 
 
-def upgrade_schema(connection: Connection) -> list[str]:
-    """Apply the numbered statements that this warehouse does not have yet; return their names.
+def pending_upgrades(connection: Connection) -> list[Upgrade]:
+    """Return the numbered statements that this warehouse does not have yet, in order; it is only read.
 
     Raises TieringError when a statement that was applied has been edited, or the warehouse is newer than the code.
     """
     engine = dialect_of(connection)
-    run(connection, "warehouse/create_tiering.sql")
-    if not inspect(connection).has_table("schema_upgrade", schema="tiering"):
-        _apply(connection, render("warehouse/create_schema_upgrade.sql"))
-    applied = {row.number: row for row in run(connection, "warehouse/read_schema_upgrades.sql")}
     upgrades = [upgrade for upgrade in read_upgrades() if upgrade.engine in (None, engine)]
+    if not inspect(connection).has_table("schema_upgrade", schema="tiering"):
+        return upgrades
+    applied = {row.number: row for row in run(connection, "warehouse/read_schema_upgrades.sql")}
     known = {upgrade.number for upgrade in upgrades}
     for number, row in applied.items():
         if number not in known:
@@ -94,20 +95,35 @@ def upgrade_schema(connection: Connection) -> list[str]:
                 f"tiering_warehouse: its schema has statement {number:04d} ({row.name}) which this version does not "
                 "know; install the version that made it"
             )
-    done = []
     for upgrade in upgrades:
-        if upgrade.number in applied:
-            if applied[upgrade.number].sha256 != upgrade.sha256:
-                raise TieringError(
-                    f"sql/warehouse/schema/{upgrade.number:04d}_{upgrade.name}.sql was edited after it was applied; "
-                    "undo the edit and add a new statement with the next number"
-                )
-            continue
+        if upgrade.number in applied and applied[upgrade.number].sha256 != upgrade.sha256:
+            raise TieringError(
+                f"sql/warehouse/schema/{upgrade.number:04d}_{upgrade.name}.sql was edited after it was applied; "
+                "undo the edit and add a new statement with the next number"
+            )
+    return [upgrade for upgrade in upgrades if upgrade.number not in applied]
+
+
+def upgrade_schema(connection: Connection) -> list[str]:
+    """Apply the numbered statements that this warehouse does not have yet; return their names.
+
+    A schema that is up to date is only read. On PostgreSQL the roles get their rights on what is new.
+    Raises TieringError as `pending_upgrades` does.
+    """
+    if not pending_upgrades(connection):
+        return []
+    lock(connection, "schema")
+    pending = pending_upgrades(connection)  # again: another process may have been quicker
+    if not inspect(connection).has_table("schema_upgrade", schema="tiering"):
+        run(connection, "warehouse/create_tiering.sql")
+        _apply(connection, render("warehouse/create_schema_upgrade.sql"))
+    for upgrade in pending:
         _apply(connection, upgrade.text)
         run(
             connection,
             "warehouse/record_schema_upgrade.sql",
             {"number": upgrade.number, "name": upgrade.name, "sha256": upgrade.sha256},
         )
-        done.append(f"{upgrade.number:04d}_{upgrade.name}")
-    return done
+    if pending and is_owner(connection):
+        grant_rights(connection)
+    return [f"{upgrade.number:04d}_{upgrade.name}" for upgrade in pending]

@@ -50,6 +50,11 @@ def check_installation(console: Console, as_of: date | None, policy_id: str | No
     source = here.source if step("source", lambda: _check_source(here)) else None
     step("policies", lambda: _check_policies(here, source, policy_id, policies))
     is_reached = step("warehouse", _check_warehouse)
+    for name, risk in _risks().items():
+        if here.strict_roles:
+            tell(False, name, risk)
+        else:
+            console.print(f"[yellow]risk[/]   {name}: {escape(risk)}", soft_wrap=True)
     if is_reached:
         for mark, line in _freshness(here):
             console.print(f"{mark}  {escape(line)}", soft_wrap=True)
@@ -113,6 +118,21 @@ def _check_warehouse() -> str:
     database = _warehouse()
     with connected(database, "tiering_warehouse"):
         return f"{database.place} can be reached"
+
+
+def _risks() -> dict[str, str]:
+    """Say by connection what its user could do and should not; nothing about a database that is not reached."""
+    from tiering.connections import source_of
+    from tiering.roles import excess_of_users
+
+    try:
+        source = source_of()
+    except TieringError:  # said as such above
+        source = None
+    try:
+        return excess_of_users(_warehouse(), source)
+    except TieringError:
+        return {}
 
 
 def _freshness(here: Settings) -> Iterator[tuple[str, str]]:

@@ -46,6 +46,14 @@ def _day(text: str) -> date:
         raise argparse.ArgumentTypeError(f"{text!r} is no day; write the day as 2026-03-31") from None
 
 
+def _user(text: str) -> tuple[str, str]:
+    role, _, name = text.partition("=")
+    if role not in ("owner", "writer", "mailer", "consumer", "reader") or not name:
+        known = "owner, writer, mailer, consumer, reader"
+        raise argparse.ArgumentTypeError(f"{text!r}: write the user as writer=name; roles: {known}")
+    return role, name
+
+
 def _year(text: str) -> int:
     if not text.isdecimal() or not 1900 < int(text) < 2100:
         raise argparse.ArgumentTypeError(f"{text!r} is no year such as 2025")
@@ -75,6 +83,21 @@ def build_parser() -> argparse.ArgumentParser:
     check = verbs.add_parser("check", help="check settings, policies, source and connections; one line each")
     check.add_argument("--as-of", type=_day, help="also ask whether this day can be measured (2026-03-31)")
     check.add_argument("--policy", help="the policy to prove and to hold --as-of against (default: every policy)")
+    roles = verbs.add_parser(
+        "roles", help="print the SQL that makes least-privilege roles on PostgreSQL; an administrator runs it"
+    )
+    roles.add_argument("--database", default="warehouse", help="database of the warehouse (default: warehouse)")
+    roles.add_argument(
+        "--user",
+        action="append",
+        type=_user,
+        default=[],
+        metavar="ROLE=NAME",
+        help="make a user of a role: owner, writer, mailer, consumer or reader (may be given again)",
+    )
+    roles.add_argument("--source-database", help="database of the source, when it is on the same server")
+    roles.add_argument("--source", metavar="SCHEMA", help="print the rights of the reader in a schema of the source")
+    verbs.add_parser("upgrade", help="make or upgrade the schema of the warehouse and give the roles their rights")
     lint = verbs.add_parser(
         "lint",
         help="prove policies: no gap, no overlap, every tier reachable; "
@@ -118,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.verb == "lint" and options.as_of and not options.data:
         options.refuse("--as-of is the day to count on; say --data too")
     before = logging.root.manager.disable
-    if options.verb in ("check", "lint", "explain", "evaluate"):
+    if options.verb in ("check", "lint", "explain", "evaluate", "upgrade"):
         logging.disable(logging.WARNING)  # Airflow, which holds the connections, reports its configuration at length
     try:
         return _run(options)
@@ -161,6 +184,14 @@ def _run(options: argparse.Namespace) -> int:
                 as_of=options.as_of,
                 language=options.language,
             )
+        elif options.verb == "roles":
+            from tiering.roles import print_roles
+
+            print_roles(options.database, options.user, options.source_database, options.source)
+        elif options.verb == "upgrade":
+            from tiering.roles import run_upgrade
+
+            run_upgrade(console)
         elif options.verb == "evaluate":
             from tiering.evaluate import run_evaluate
 

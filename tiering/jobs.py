@@ -27,12 +27,20 @@ FIRST_DAY = date(2000, 1, 1)
 
 
 @repeated
-def prepare_warehouse(warehouse: Database) -> list[str]:
-    """Create or upgrade the schema of the warehouse; return the names of the statements that were applied."""
-    from sql.schema import upgrade_schema
+def prepare_warehouse(warehouse: Database, owner: Database | None = None) -> list[str]:
+    """Create or upgrade the schema of the warehouse; return the names of the statements that were applied.
 
-    with connected(warehouse, "tiering_warehouse") as connection:
-        return upgrade_schema(connection)
+    `owner` is the warehouse as the user who may change its schema, by default the same; nobody asks for that user
+    when the schema is up to date.
+    """
+    from sql.schema import pending_upgrades, upgrade_schema
+
+    with kept_open(warehouse):
+        with connected(warehouse, "tiering_warehouse") as connection:
+            if not pending_upgrades(connection):
+                return []
+        with connected(owner or warehouse, "tiering_owner" if owner else "tiering_warehouse") as connection:
+            return upgrade_schema(connection)
 
 
 @repeated

@@ -1,0 +1,2 @@
+-- The owner makes the schemas.
+GRANT CREATE ON DATABASE {{ database }} TO {{ role }}

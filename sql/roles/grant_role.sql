@@ -1,0 +1,2 @@
+-- Gives a member the rights of a role.
+GRANT {{ role }} TO {{ member }}

@@ -1,0 +1,2 @@
+-- Lets the reader name the tables of the source.
+GRANT USAGE ON SCHEMA {{ schema }} TO {{ role }}

@@ -1,0 +1,2 @@
+-- A table of schema work belongs to the writer, who empties, measures and rebuilds it.
+ALTER TABLE {{ table }} OWNER TO {{ role }}
