@@ -45,15 +45,17 @@ class Settings:
     alert_email: str = ""
     mail_dir: Path = ROOT / "mail"
     data_docs_dir: Path = ROOT / "data_docs"
+    handed_in: Path = ROOT / "handed_in"
+    review_dir: Path = ROOT / "review"
     first_day: date | None = None
     minimum_rows: int = 1
     maximum_quarantine_share: str = "0.10"
     pool: str = "default_pool"
     facts_timeout_hours: int = 12
+    override_days: int = 731
     statement_timeout_seconds: int = 3600
     lock_timeout_seconds: int = 120
     idle_timeout_seconds: int = 300
-    strict_roles: bool = False
     demo_approver: str = ""
     key_fields: str = "credit_rating,credit_level,debt_ratio,annual_revenue"
 
@@ -128,7 +130,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         values["source"] = source_folder(given["source"])
     if "policies" in given:
         values["policies"] = _existing_folder("TIERING_POLICIES", given["policies"])
-    for name in ("mail_dir", "data_docs_dir"):
+    for name in ("mail_dir", "data_docs_dir", "handed_in", "review_dir"):
         if name in given:
             folder = Path(given[name]).expanduser()
             values[name] = folder if folder.is_absolute() else ROOT / folder
@@ -144,7 +146,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
             values["first_day"] = date.fromisoformat(given["first_day"])
         except ValueError:
             raise TieringError("TIERING_FIRST_DAY: a date such as 2024-01-01 is needed") from None
-    for name in ("minimum_rows", "facts_timeout_hours"):
+    for name in ("minimum_rows", "facts_timeout_hours", "override_days"):
         if name in given:
             if not given[name].isdecimal() or int(given[name]) < 1:
                 raise TieringError(f"TIERING_{name.upper()}: a whole number from 1 is needed")
@@ -154,10 +156,6 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
             if not re.fullmatch(r"[1-9][0-9]{0,5}", given[name]):
                 raise TieringError(f"TIERING_{name.upper()}: a whole number of seconds from 1 to 999999 is needed")
             values[name] = int(given[name])
-    if "strict_roles" in given:
-        if given["strict_roles"] not in ("true", "false"):
-            raise TieringError("TIERING_STRICT_ROLES: true or false is needed")
-        values["strict_roles"] = given["strict_roles"] == "true"
     share = given.get("maximum_quarantine_share", "0.10")
     if not re.fullmatch(r"0?\.\d+|0|1(\.0+)?", share):
         raise TieringError("TIERING_MAXIMUM_QUARANTINE_SHARE: a fraction from 0 to 1 is needed, such as 0.10")
