@@ -56,6 +56,7 @@ class Settings:
     statement_timeout_seconds: int = 3600
     lock_timeout_seconds: int = 120
     idle_timeout_seconds: int = 300
+    strict_roles: bool = False
     demo_approver: str = ""
     key_fields: str = "credit_rating,credit_level,debt_ratio,annual_revenue"
 
@@ -156,6 +157,10 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
             if not re.fullmatch(r"[1-9][0-9]{0,5}", given[name]):
                 raise TieringError(f"TIERING_{name.upper()}: a whole number of seconds from 1 to 999999 is needed")
             values[name] = int(given[name])
+    if "strict_roles" in given:
+        if given["strict_roles"] not in ("true", "false"):
+            raise TieringError("TIERING_STRICT_ROLES: true or false is needed")
+        values["strict_roles"] = given["strict_roles"] == "true"
     share = given.get("maximum_quarantine_share", "0.10")
     if not re.fullmatch(r"0?\.\d+|0|1(\.0+)?", share):
         raise TieringError("TIERING_MAXIMUM_QUARANTINE_SHARE: a fraction from 0 to 1 is needed, such as 0.10")
