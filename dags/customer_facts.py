@@ -8,11 +8,13 @@ loaded into `facts`. Emits the asset `customer_facts`.
 |---|---|---|---|
 | `extract` | the source cannot be reached, or a SELECT does not fulfil the contract | nothing is landed; tiers wait | read the one line in the log; correct the connection or the SELECT; clear the task |
 | `validate` | a critical expectation does not hold, or could not be evaluated | nothing is loaded; tiers wait; yesterday's tiers stay | open the Data Docs; look at `work.refused`; correct the source; clear `extract` and all after it |
+| `validate` | "the extract has shrunk": much less came than was known | nothing is loaded; tiers wait; nobody leaves | look at the source; if it is right, run the DAG by hand for these days with `accept_shrunken` and a reason |
 | `load` | the warehouse refused | nothing is loaded (one transaction) | clear the task |
 
 Rows that a rule refuses do not stop the run: they are in `tiering.quarantine` with rule and reason.
 
 By hand: give `batch_start` and `batch_end` (half-open) to extract an interval again; it replaces that interval.
+`accept_shrunken` takes the reason why an extract that has shrunk is right; it is kept in `tiering.shrunken_extract`.
 """
 
 from __future__ import annotations
@@ -37,6 +39,9 @@ CUSTOMER_FACTS = Asset("customer_facts")
     params={
         "batch_start": Param(None, type=["null", "string"], format="date", description="First day to extract again"),
         "batch_end": Param(None, type=["null", "string"], format="date", description="Day after the last day"),
+        "accept_shrunken": Param(
+            None, type=["null", "string"], maxLength=500, description="Why an extract that has shrunk is right"
+        ),
     },
 )
 def customer_facts():
@@ -71,14 +76,19 @@ def customer_facts():
 
     @task
     @runtime.one_line_errors
-    def validate(days: list[str]) -> list[str]:
+    def validate(days: list[str], **context) -> list[str]:
         from datetime import date
 
         from sql.extract import Batch
         from tiering import jobs
         from tiering.connections import WAREHOUSE, database_of
 
-        jobs.validate(database_of(WAREHOUSE), runtime.settings(), Batch(*map(date.fromisoformat, days)))
+        jobs.validate(
+            database_of(WAREHOUSE),
+            runtime.settings(),
+            Batch(*map(date.fromisoformat, days)),
+            accept_shrunken=(context["params"].get("accept_shrunken") or "").strip() or None,
+        )
         return days
 
     @task(outlets=[CUSTOMER_FACTS])

@@ -126,9 +126,12 @@ def validate(
     reporting_currency: str,
     minimum_rows: int = 1,
     maximum_quarantine_share: str = "0.10",
+    is_shrunken: bool = False,
     data_docs: Path | None = None,
 ) -> Validation:
     """Check the landed batch: refuse bad rows one by one, then evaluate every suite; write the Data Docs.
+
+    `is_shrunken`: somebody accepted that it holds much less than was known (see `sql.life_cycle.check_shrinkage`).
 
     Raises ValidationFailed when a critical expectation does not hold, TieringError when one could not be
     evaluated at all. Nothing is loaded or published in either case.
@@ -151,10 +154,12 @@ def validate(
             build_references(connection, entity, reporting_currency)
             share = int(Decimal(maximum_quarantine_share) * rows)
             known = 0
-            if entity.name in ("customers", "account_managers"):
+            if entity.name in ("customers", "account_managers") and not is_shrunken:
                 known = int(run(connection, "warehouse/count_standing.sql", entity=entity.name).scalar_one())
             parameters[entity.name] = {
-                "minimum_rows": _minimum_rows(entity, batch, minimum_rows, known),
+                "minimum_rows": 0
+                if is_shrunken and entity.dated_by
+                else _minimum_rows(entity, batch, minimum_rows, known),
                 "quarantine_limit": max(QUARANTINE_FLOOR, share),
             }
     checked = {name: suites[name] for name in ENTITIES if name in extracted or ENTITIES[name].is_required}

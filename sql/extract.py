@@ -19,6 +19,7 @@ from sqlalchemy.pool import NullPool
 from sql.connect import Database, connected, unreachable, write_arrow
 from sql.contract import DERIVED, ENTITIES, SPACES, Entity
 from sql.errors import TieringError
+from sql.personal import erase_landed
 from sql.statements import run
 
 log = logging.getLogger(__name__)
@@ -241,6 +242,7 @@ def _land_all(source: Source, target: Connection, *, same: bool) -> Extraction:
         log.info("landed %s %s: %d rows", name, source.batch.batch_id, landed)
     if "customers" in columns:
         rows["customer_attributes"] = _land_attributes(source, target, same=same)
+    erase_landed(target, source.batch.batch_id)
     return Extraction(tuple(rows), snapshot, tuple(totals), rows, by_update)
 
 

@@ -37,6 +37,9 @@ _EXTRACTION = {
     "extracted_at": "TIMESTAMPTZ",
 }
 
+ABSENT_EXTRACTS = 3
+"""So many complete extracts in a row that do not name a customer let it be gone."""
+
 
 @dataclass(frozen=True)
 class RowRule:
@@ -204,14 +207,18 @@ def reconcile_source(connection: Connection, batch: Batch) -> None:
             )
 
 
-def load_batch(warehouse: Database, batch: Batch, key_fields: Sequence[str] = ()) -> Load:
+def load_batch(
+    warehouse: Database, batch: Batch, key_fields: Sequence[str] = (), *, absent_extracts: int = ABSENT_EXTRACTS
+) -> Load:
     """Load the rows that no rule refused into the facts, the refused ones into quarantine, and reconcile.
 
     One transaction; loading the same batch again changes nothing. A version that a row replaces is ended,
-    not overwritten. Changes of key fields are recorded with it, `key_fields` being those beside columns of customers.
+    not overwritten. Changes of key fields are recorded with it, `key_fields` being those beside columns of customers;
+    and so are the customers that the extract does not name, who are gone after `absent_extracts` extracts in a row.
     Raises TieringError when the batch did not pass validation, or another one was validated since.
     """
     from sql.key_fields import record_key_field_changes  # which builds on this module
+    from sql.life_cycle import note_missing_customers
 
     with connected(warehouse, "tiering_warehouse") as connection:
         lock(connection, "facts")
@@ -229,13 +236,15 @@ def load_batch(warehouse: Database, batch: Batch, key_fields: Sequence[str] = ()
         changed = 0
         for entity in present:
             changed += _load_entity(connection, entity, batch, batch_no, holds_from, by_update)
+        if any(entity.name == "customers" for entity in present):
+            changed += note_missing_customers(connection, batch_no, holds_from, absent_extracts).changed
         known = run(connection, "warehouse/count_batch.sql", {"batch_id": batch.batch_id}).scalar_one()
         whole = [entity.name for entity in present if entity.dated_by is None]
         key = {"batch_id": batch.batch_id}
         refusals = run(connection, "warehouse/count_refused_changes.sql", key, whole=whole).scalar_one()
         if not changed and not refusals and known:
             return Load(None, {}, {})
-        _record_load(connection, present, batch, batch_no, extracted)
+        _record_load(connection, present, batch, batch_no, holds_from, extracted)
         record_key_field_changes(connection, batch_no, key_fields)
         rows = run(connection, "warehouse/read_batch_rows.sql", {"batch_no": batch_no}).all()
         return Load(
@@ -271,7 +280,12 @@ def _load_entity(
 
 
 def _record_load(
-    connection: Connection, present: list[Entity], batch: Batch, batch_no: int, extracted: list[object]
+    connection: Connection,
+    present: list[Entity],
+    batch: Batch,
+    batch_no: int,
+    holds_from: date,
+    extracted: list[object],
 ) -> None:
     whole = [entity.name for entity in present if entity.dated_by is None]
     key = {"batch_no": batch_no, "batch_id": batch.batch_id}
@@ -296,6 +310,7 @@ def _record_load(
                 "snapshot": first.snapshot,  # type: ignore[attr-defined]
                 "extracted_at": first.extracted_at,  # type: ignore[attr-defined]
                 "loaded_at": datetime.now(UTC),
+                "holds_from": holds_from if entity.versioned else None,
             },
             entity=entity,
         )

@@ -281,6 +281,27 @@ def _fault_of(policy: Policy, indicator: Indicator) -> str | None:
 _KINDS_OF = {"balance": "balance, such as assets", "event_count": "events, such as life_event"}
 
 
+def read_entities(indicator: Indicator) -> tuple[str, ...]:
+    """Return the entities that an indicator reads; none for a statistic, which reads other indicators."""
+    if indicator.measure is not None:
+        return tuple(dict.fromkeys(need.partition(".")[0] for need in read_library()[_measure_of(indicator)].entity))
+    if indicator.assessment is not None:
+        return ("assessments",)
+    if indicator.attribute is not None:
+        return ("customers" if indicator.attribute in ENTITIES["customers"].columns else "customer_attributes",)
+    return ()
+
+
+def first_day_seen(policy: Policy, indicator: Indicator, as_of: date) -> date:
+    """Return the day before the first one whose rows an indicator looks at, as of a day; `EVER` for no window."""
+    if indicator.measure is None:
+        return EVER
+    column = column_of(indicator)
+    statement = _statement(policy.grain, (column,), ((column, _kind_of(indicator)),))
+    starts = [name for name in statement.parameters if name.startswith(("start_", "previous_start_"))]
+    return min(_parameters(starts, as_of, 0)[name] for name in starts) if starts else EVER
+
+
 def measure_statement(grain: str, columns: Iterable[str], kinds: Mapping[str, Kind] | None = None) -> str:
     """Return the SELECT (DuckDB's dialect) that takes `columns`, and nothing that they do not need.
 

@@ -417,7 +417,7 @@ def _cover(database: Database, number: int, entity: str, batch: Batch) -> None:
         "INSERT INTO tiering.batch SELECT CAST(:number AS BIGINT), CAST(:entity AS TEXT), '-', "
         "CAST(:batch AS TEXT), "
         "CAST(:start AS DATE), CAST(:end AS DATE), 0, 0, 0, 0, 0, 0, 0, 0, NULL, "
-        "CURRENT_TIMESTAMP, CURRENT_TIMESTAMP",
+        "CURRENT_TIMESTAMP, CURRENT_TIMESTAMP, NULL",
         number=number, entity=entity, batch=batch.batch_id, start=batch.start, end=batch.end,
     )  # fmt: skip
 

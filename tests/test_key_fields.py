@@ -436,7 +436,7 @@ def _keep(connection: Connection, known: dict[str, Known], batch_no: int, last_d
         text(
             "INSERT INTO tiering.batch SELECT :batch_no, 'customers', '-', 'b', CAST('2024-01-01' AS DATE), "
             "CAST(:last_day AS DATE) + 1, 0, 0, 0, 0, 0, 0, 0, 0, 's', CAST(:now AS TIMESTAMPTZ), "
-            "CAST(:now AS TIMESTAMPTZ)"
+            "CAST(:now AS TIMESTAMPTZ), CAST(NULL AS DATE)"
         ),
         {"batch_no": batch_no, "last_day": last_day, "now": datetime.now(UTC)},
     )
@@ -550,7 +550,7 @@ def test_check_says_of_every_entity_how_fresh_it_is(
     yesterday = datetime.now(UTC).astimezone(read_settings().zone).date() - timedelta(days=1)
     ledger = (
         "INSERT INTO tiering.batch SELECT {no}, '{entity}', '-', 'b', '{day}', '{end}', {rows}, {rows}, 0, 0, "
-        "0, 0, 0, 0, 's', '2024-02-01 02:00:00+08', '2024-02-01 02:00:00+08'"
+        "0, 0, 0, 0, 's', '2024-02-01 02:00:00+08', '2024-02-01 02:00:00+08', NULL"
     )
     for no, entity, day, rows in (
         (1, "sales", date(2024, 1, 31), 3),

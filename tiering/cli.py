@@ -129,6 +129,17 @@ def build_parser() -> argparse.ArgumentParser:
         help="the day whose tiers are looked at, 12 months before it and after (default: the latest published one)",
     )
     when.add_argument("--year", type=_year, help="look at a calendar year, and at the tiers on the day before it")
+    merge = verbs.add_parser("merge", help="let a customer count for another one from a day on; both histories stay")
+    merge.add_argument("customer", help="number of the customer that is merged")
+    merge.add_argument("into", help="number of the customer that it counts for")
+    merge.add_argument("--on", type=_day, required=True, help="first day on which it holds (2026-03-31)")
+    merge.add_argument("--approved-by", required=True, help="who approved it, somebody else than the one who asks")
+    erase = verbs.add_parser("erase", help="replace the personal data of a customer for good; its figures stay")
+    erase.add_argument("customer", help="number of the customer")
+    erase.add_argument("--yes", action="store_true", help="do not ask again")
+    for verb in (merge, erase):
+        verb.add_argument("--by", required=True, help="who asks for it")
+        verb.add_argument("--reason", required=True, help="why, in your own words")
     return parser
 
 
@@ -141,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.verb == "lint" and options.as_of and not options.data:
         options.refuse("--as-of is the day to count on; say --data too")
     before = logging.root.manager.disable
-    if options.verb in ("check", "lint", "explain", "evaluate", "upgrade"):
+    if options.verb in ("check", "lint", "explain", "evaluate", "merge", "erase", "upgrade"):
         logging.disable(logging.WARNING)  # Airflow, which holds the connections, reports its configuration at length
     try:
         return _run(options)
@@ -196,6 +207,24 @@ def _run(options: argparse.Namespace) -> int:
             from tiering.evaluate import run_evaluate
 
             return run_evaluate(console, options.policy, options.as_of, options.year)
+        elif options.verb == "merge":
+            from tiering.customers import run_merge
+
+            return run_merge(
+                console,
+                options.customer,
+                options.into,
+                options.on,
+                reason=options.reason,
+                requested_by=options.by,
+                approved_by=options.approved_by,
+            )
+        elif options.verb == "erase":
+            from tiering.customers import run_erase
+
+            return run_erase(
+                console, options.customer, reason=options.reason, requested_by=options.by, is_sure=options.yes
+            )
         else:
             from tiering.check import check_installation
 

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from sql.connect import Database, connected, kept_open
@@ -93,20 +94,31 @@ def extract(source: Database, warehouse: Database, settings: Settings, batch: Ba
 
 
 @repeated
-def validate(warehouse: Database, settings: Settings, batch: Batch, *, with_pages: bool = True) -> dict[str, int]:
+def validate(
+    warehouse: Database,
+    settings: Settings,
+    batch: Batch,
+    *,
+    with_pages: bool = True,
+    accept_shrunken: str | None = None,
+) -> dict[str, int]:
     """Check the landed batch, write its Data Docs unless `with_pages` is false; return refused rows per entity.
 
-    Raises ValidationFailed when the batch must not be loaded.
+    Raises ValidationFailed when the batch must not be loaded: above all when it has shrunk, unless `accept_shrunken`
+    says why that is right.
     """
     from expectations import validate as validate_batch
+    from sql.life_cycle import check_shrinkage
 
     with kept_open(warehouse):
+        shrunken = check_shrinkage(warehouse, batch, Decimal(settings.maximum_shrink_share), accept_shrunken)
         validation = validate_batch(
             warehouse,
             batch,
             reporting_currency=settings.reporting_currency,
             minimum_rows=settings.minimum_rows,
             maximum_quarantine_share=settings.maximum_quarantine_share,
+            is_shrunken=bool(shrunken),
             data_docs=settings.data_docs_dir if with_pages else None,
         )
     for finding in validation.findings:
@@ -119,11 +131,13 @@ def validate(warehouse: Database, settings: Settings, batch: Batch, *, with_page
 def load(warehouse: Database, batch: Batch, settings: Settings | None = None) -> dict[str, int]:
     """Load the validated batch into the facts; return loaded and quarantined rows (0 when nothing changed).
 
-    The settings, by default those of the environment, name the key fields whose changes are recorded.
+    The settings, by default those of the environment, name the key fields whose changes are recorded, and say after
+    how many extracts without it a customer is gone.
     """
     from sql.facts import load_batch
 
-    done = load_batch(warehouse, batch, (settings or read_settings()).key_field_names)
+    here = settings or read_settings()
+    done = load_batch(warehouse, batch, here.key_field_names, absent_extracts=here.absent_extracts)
     return {
         "batch_no": done.batch_no or 0,
         "loaded_rows": sum(done.loaded_rows.values()),

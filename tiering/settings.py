@@ -50,6 +50,9 @@ class Settings:
     first_day: date | None = None
     minimum_rows: int = 1
     maximum_quarantine_share: str = "0.10"
+    maximum_shrink_share: str = "0.5"
+    absent_extracts: int = 3
+    stale_after_days: int = 7
     pool: str = "default_pool"
     facts_timeout_hours: int = 12
     override_days: int = 731
@@ -147,7 +150,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
             values["first_day"] = date.fromisoformat(given["first_day"])
         except ValueError:
             raise TieringError("TIERING_FIRST_DAY: a date such as 2024-01-01 is needed") from None
-    for name in ("minimum_rows", "facts_timeout_hours", "override_days"):
+    for name in ("minimum_rows", "absent_extracts", "stale_after_days", "facts_timeout_hours", "override_days"):
         if name in given:
             if not given[name].isdecimal() or int(given[name]) < 1:
                 raise TieringError(f"TIERING_{name.upper()}: a whole number from 1 is needed")
@@ -161,9 +164,9 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         if given["strict_roles"] not in ("true", "false"):
             raise TieringError("TIERING_STRICT_ROLES: true or false is needed")
         values["strict_roles"] = given["strict_roles"] == "true"
-    share = given.get("maximum_quarantine_share", "0.10")
-    if not re.fullmatch(r"0?\.\d+|0|1(\.0+)?", share):
-        raise TieringError("TIERING_MAXIMUM_QUARANTINE_SHARE: a fraction from 0 to 1 is needed, such as 0.10")
+    for name in ("maximum_quarantine_share", "maximum_shrink_share"):
+        if not re.fullmatch(r"0?\.\d+|0|1(\.0+)?", given.get(name, "0.10")):
+            raise TieringError(f"TIERING_{name.upper()}: a fraction from 0 to 1 is needed, such as 0.10")
     for name in ("fallback_manager", "alert_email", "sender"):
         if given.get(name):
             from reports import check_recipient

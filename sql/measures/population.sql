@@ -9,7 +9,10 @@ FROM (
     MIN(opened_on) OVER (PARTITION BY account_id) AS first_opened_on,
     ROW_NUMBER() OVER (
       PARTITION BY account_id
-      ORDER BY CASE WHEN customer_id = account_id THEN 0 ELSE 1 END, customer_id COLLATE "C"
+      ORDER BY
+        CASE WHEN customer_id = account_id THEN 0 ELSE 1 END,
+        CASE WHEN customer_id = owner_id THEN 0 ELSE 1 END,
+        customer_id COLLATE "C"
     ) AS nth
   FROM account
 ) AS member

@@ -3,7 +3,7 @@ INSERT INTO tiering.batch (
   batch_no, entity, currency, batch_id, batch_start, batch_end,
   extracted_rows, loaded_rows, quarantined_rows, excluded_rows,
   extracted_amount, loaded_amount, quarantined_amount, excluded_amount,
-  source_snapshot, extracted_at, loaded_at
+  source_snapshot, extracted_at, loaded_at, holds_from
 )
 {% from 'warehouse/parse.jinja' import parsed, trimmed %}
 WITH landed AS (
@@ -78,5 +78,6 @@ SELECT
   0,
   CAST(:snapshot AS TEXT),
   CAST(:extracted_at AS TIMESTAMPTZ),
-  CAST(:loaded_at AS TIMESTAMPTZ)
+  CAST(:loaded_at AS TIMESTAMPTZ),
+  CAST(:holds_from AS DATE)
 FROM at_least_one

@@ -22,12 +22,13 @@ SELECT
   CAST(:recorded_at AS TIMESTAMPTZ)
 FROM work.key_field_change AS found
 JOIN brought ON brought.batch_no = found.batch_no
-WHERE NOT EXISTS (
-  SELECT 1
-  FROM tiering.key_field_change AS standing
-  WHERE standing.superseded_at IS NULL
-    AND standing.customer_id = found.customer_id
-    AND standing.entity = found.entity
-    AND standing.field = found.field
-    AND standing.changed_on = found.changed_on
-)
+WHERE found.customer_id NOT IN (SELECT customer_id FROM tiering.erasure)
+  AND NOT EXISTS (
+    SELECT 1
+    FROM tiering.key_field_change AS standing
+    WHERE standing.superseded_at IS NULL
+      AND standing.customer_id = found.customer_id
+      AND standing.entity = found.entity
+      AND standing.field = found.field
+      AND standing.changed_on = found.changed_on
+  )

@@ -2,7 +2,10 @@
 -- The parts are those of the measures, so that a sale or an event counts as it does in a policy.
 {% import 'measures/exact.jinja' as exact %}
 INSERT INTO work.tier_value (side, tier, measure, value)
-WITH known_customer AS (
+WITH departed AS (
+  {% include 'measures/departed.sql' %}
+),
+known_customer AS (
   {% include 'measures/known_customer.sql' %}
 ),
 account AS (

@@ -1,8 +1,10 @@
 -- Withdraws the changes of key fields that no longer hold; those of a field that is no key field any more stand.
+-- So do those of an erased customer, whose values are replaced on both sides.
 UPDATE tiering.key_field_change
 SET superseded_at = :recorded_at
 WHERE superseded_at IS NULL
   AND (entity = 'customers' OR STRPOS(:fields, ',' || field || ',') > 0)
+  AND customer_id NOT IN (SELECT customer_id FROM tiering.erasure)
   AND NOT EXISTS (
     SELECT 1
     FROM work.key_field_change AS found

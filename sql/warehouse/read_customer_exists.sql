@@ -1,0 +1,2 @@
+-- Whether the facts know a customer: one row.
+SELECT COUNT(*) AS versions FROM facts.customers WHERE customer_id = :customer_id
