@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -227,31 +228,76 @@ def _titles(localized: Mapping[Any, str]) -> dict[str, str]:
 def send_outbox(warehouse: Database, server: SmtpServer | None, folder: Path) -> Sent:
     """Send every pending mail, or write it to `folder` when there is no mail server.
 
-    Each outcome is committed before the next mail goes out: a mail is delivered at least once, and twice only
-    when the answer of the server was lost. Raises MailServerError when the server as a whole cannot be used;
-    what was not sent stays pending.
+    A mail is locked from before it goes out until its outcome is committed, which is before the next one goes out:
+    two senders at once share the mails. A mail is delivered at least once, and twice only when a sender ended, or
+    the answer of the server was lost, between the two. Raises MailServerError when the server as a whole cannot be
+    used; what was not sent stays pending.
     """
     with connected(warehouse, "tiering_warehouse") as connection:
-        lock(connection, "outbox")
-        pending = run(connection, "warehouse/read_pending_mails.sql").all()
+        waiting = [row.message_id for row in run(connection, "warehouse/read_pending_mails.sql")]
     counts: dict[str, int] = defaultdict(int)
-    if server is None:
-        for row in pending:
-            name = f"{row.as_of or 'undated'}-{row.account_manager_id or 'fallback'}-{row.message_id[1:9]}"
-            write_message_files(folder, name, row.message.encode("ascii"))
-            _record(warehouse, row.message_id, "filed", None)
-            counts["filed"] += 1
-        return Sent(dict(counts))
-    attempts = {row.message_id: int(row.attempts) for row in pending}
-    mails = [(row.message_id, _sender_of(row.message), row.recipient, row.message.encode("ascii")) for row in pending]
-    for identity, outcome in deliver(server, mails):
-        status: str = outcome.status
-        if status == "retry" or status == "uncertain":
-            given_up = attempts[identity] + 1 >= MAXIMUM_ATTEMPTS
-            status = "dead" if given_up else ("pending" if status == "retry" else "uncertain")
-        _record(warehouse, identity, status, outcome.reply)
-        counts[status] += 1
+    if not waiting:
+        return Sent({})
+    with _Claim(warehouse) as claim:
+        if server is None:
+            for row in claim.each(waiting):
+                name = f"{row.as_of or 'undated'}-{row.account_manager_id or 'fallback'}-{row.message_id[1:9]}"
+                write_message_files(folder, name, row.message.encode("ascii"))
+                claim.record("filed", None)
+                counts["filed"] += 1
+            return Sent(dict(counts))
+        mails = (
+            (row.message_id, _sender_of(row.message), row.recipient, row.message.encode("ascii"))
+            for row in claim.each(waiting)
+        )
+        for _, outcome in deliver(server, mails):
+            status: str = outcome.status
+            if status == "retry" or status == "uncertain":
+                given_up = int(claim.row.attempts) + 1 >= MAXIMUM_ATTEMPTS
+                status = "dead" if given_up else ("pending" if status == "retry" else "uncertain")
+            claim.record(status, outcome.reply)
+            counts[status] += 1
     return Sent(dict(counts))
+
+
+class _Claim:
+    """The one mail that this sender is at: locked in a transaction of its own, which `record` commits."""
+
+    def __init__(self, warehouse: Database) -> None:
+        self.warehouse, self.transaction = warehouse, ExitStack()
+        self.row: Any = None
+
+    def __enter__(self) -> _Claim:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.transaction.__exit__(*error)
+
+    def each(self, message_ids: Sequence[str]) -> Iterator[Any]:
+        """Claim the mails one after the other, but for those that another sender has seen to since."""
+        for identity in message_ids:
+            self.connection = self.transaction.enter_context(connected(self.warehouse, "tiering_warehouse"))
+            lock(self.connection, f"mail:{identity}")
+            self.row = run(self.connection, "warehouse/read_pending_mail.sql", {"message_id": identity}).first()
+            if self.row is None:
+                self.transaction.close()
+            else:
+                yield self.row
+
+    def record(self, status: str, reply: str | None) -> None:
+        """Write what became of the mail, and let go of it."""
+        is_out = status in ("sent", "filed")
+        run(
+            self.connection,
+            "warehouse/update_mail.sql",
+            {
+                "message_id": self.row.message_id,
+                "status": status,
+                "error": None if is_out else reply,
+                "sent_at": datetime.now(UTC) if is_out else None,
+            },
+        )
+        self.transaction.close()
 
 
 def _sender_of(message: str) -> str:
@@ -259,17 +305,3 @@ def _sender_of(message: str) -> str:
     from email.utils import parseaddr
 
     return parseaddr(message_from_string(message)["From"])[1]
-
-
-def _record(warehouse: Database, identity: str, status: str, reply: str | None) -> None:
-    with connected(warehouse, "tiering_warehouse") as connection:
-        run(
-            connection,
-            "warehouse/update_mail.sql",
-            {
-                "message_id": identity,
-                "status": status,
-                "error": None if status in ("sent", "filed") else reply,
-                "sent_at": datetime.now(UTC) if status in ("sent", "filed") else None,
-            },
-        )
