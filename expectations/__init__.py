@@ -66,7 +66,23 @@ def _in_list(codes: list[str]) -> str:
     return ", ".join(f"'{code}'" for code in codes)
 
 
+def _signs(*ranges: tuple[int, int]) -> str:
+    return "".join(chr(code) for first, last in ranges for code in range(first, last + 1))
+
+
 _LISTS = {
+    # What nobody sees in an id: control and format characters, marks of direction and of broken encoding.
+    "{hidden}": _signs(
+        (0x01, 0x1F),
+        (0x7F, 0x9F),
+        (0xAD, 0xAD),
+        (0x61C, 0x61C),
+        (0x200B, 0x200F),
+        (0x2028, 0x202E),
+        (0x2060, 0x2069),
+        (0xFEFF, 0xFEFF),
+        (0xFFFD, 0xFFFD),
+    ),
     "{currencies}": _in_list(CURRENCIES),
     "{currencies_without_digits}": _in_list([code for code, digits in MINOR_DIGITS.items() if digits == 0]),
     "{currencies_of_three_digits}": _in_list([code for code, digits in MINOR_DIGITS.items() if digits == 3]),
@@ -88,12 +104,22 @@ def read_suite(entity: str, folder: Path = FOLDER) -> dict[str, Any]:
         ) from None
     except json.JSONDecodeError as error:
         raise TieringError(f"expectations/{entity}.json line {error.lineno}: {error.msg}") from None
-    declared = suite.get("expectations") or []
+    declared = suite.get("expectations") if isinstance(suite, dict) else None
+    if not isinstance(declared, list) or not all(isinstance(expectation, dict) for expectation in declared):
+        raise TieringError(f"expectations/{entity}.json: every suite declares expectations, each with meta.rule")
     rules = [expectation.get("meta", {}).get("rule") for expectation in declared]
     if not declared or not all(rules):
         raise TieringError(f"expectations/{entity}.json: every suite declares expectations, each with meta.rule")
     if len(set(rules)) != len(rules):
         raise TieringError(f"expectations/{entity}.json: two expectations share the name of a rule")
+    for rule, expectation in zip(rules, declared, strict=True):
+        if "mostly" in expectation.get("kwargs", {}):
+            raise TieringError(
+                f"expectations/{entity}.json: {rule} says mostly, which lets bad rows pass unseen; remove it, "
+                "a rule with meta.quarantine refuses rows one by one"
+            )
+        if expectation["meta"].get("quarantine") and "unexpected_rows_query" not in expectation.get("kwargs", {}):
+            raise TieringError(f"expectations/{entity}.json: {rule} refuses rows, and has no unexpected_rows_query")
     if not any(expectation.get("severity") == "critical" for expectation in declared):
         raise TieringError(f"expectations/{entity}.json: no expectation is critical, so nothing could stop a bad batch")
     return suite

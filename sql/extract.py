@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -123,10 +125,23 @@ def check_columns(place: str, entity: Entity, returned: Sequence[str]) -> list[s
     return [column for column in entity.columns if column in returned]
 
 
+_UNSTORABLE = "\x00"
+"""The one character that PostgreSQL cannot store; the sign of broken encoding lands in its place."""
+
+_BROKEN = "\ufffd"
+
+_LARGEST_TOTAL = Decimal(10) ** 34
+"""What a total of a source can be at most; the amounts behind a larger one are none that could be loaded."""
+
+
 def _as_text(value: Any) -> str | None:
     """Return a value as the source said it."""
-    if value is None or isinstance(value, str):
+    if value is None:
         return value
+    if isinstance(value, bytes):  # text of a database that does not know its own encoding
+        value = value.decode("utf-8", errors="replace")
+    if isinstance(value, str):
+        return value.replace(_UNSTORABLE, _BROKEN)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Decimal):
@@ -136,6 +151,13 @@ def _as_text(value: Any) -> str | None:
     if isinstance(value, float):
         return repr(value)
     return str(value)
+
+
+def _sum(one: Decimal | None, other: Decimal) -> Decimal | None:
+    """Return the sum of two totals; None when it is not known: a source can hold NaN, infinity and sheer length."""
+    if one is None or not other.is_finite() or abs(one + other) >= _LARGEST_TOTAL:
+        return None
+    return one + other
 
 
 def interval_of(entity: Entity, batch: Batch) -> dict[str, date]:
@@ -157,12 +179,29 @@ class Source:
     def parameters(self, entity: Entity) -> dict[str, date]:
         return interval_of(entity, self.batch)
 
-    def execute(self, entity: Entity, sql: str, **options: Any) -> Any:
+    @contextmanager
+    def failing(self, entity: Entity) -> Iterator[None]:
+        """Say in one line which SELECT fails: at once, or at a row far down."""
         try:
-            return self.connection.execution_options(**options).execute(text(sql), self.parameters(entity))
+            yield
         except StatementError as error:
             first = str(error.orig).strip().splitlines()[0]
             raise TieringError(f"{self.place}: {entity.name}.sql fails: {first}") from None
+
+    def execute(self, entity: Entity, sql: str, **options: Any) -> Any:
+        with self.failing(entity):
+            return self.connection.execution_options(**options).execute(text(sql), self.parameters(entity))
+
+    def chunks(self, entity: Entity, columns: Sequence[str]) -> Iterator[Sequence[Any]]:
+        """The rows of an entity, `CHUNK_ROWS` at a time."""
+        query = f"SELECT {self.texts(columns)} FROM {self.select(entity)}"  # noqa: S608
+        rows = iter(self.execute(entity, query, stream_results=True).partitions(CHUNK_ROWS))
+        while True:
+            with self.failing(entity):
+                chunk = next(rows, None)
+            if chunk is None:
+                return
+            yield chunk
 
     def select(self, entity: Entity) -> str:
         """The user's SELECT as a subquery: a trailing comment or semicolon must not swallow what follows."""
@@ -174,6 +213,26 @@ class Source:
             return [str(row[0]) for row in self.execute(entity, f"DESCRIBE {select}")]
         return list(self.execute(entity, f"SELECT * FROM {self.select(entity)} WHERE 1 = 0").keys())  # noqa: S608
 
+    def texts(self, columns: Sequence[str]) -> str:
+        """The columns as the source itself writes them: a driver has no value for an infinite day or a broken sign."""
+        dialect = self.connection.dialect.name
+        if dialect == "duckdb":
+            return ", ".join(f"REPLACE(CAST({column} AS TEXT), CHR(0), '{_BROKEN}')" for column in columns)
+        if dialect == "postgresql":
+            return ", ".join(self.of_postgres(column) for column in columns)
+        return ", ".join(columns)
+
+    @cached_property
+    def knows_its_encoding(self) -> bool:
+        """Whether a text of a PostgreSQL source is one: a database of SQL_ASCII keeps whatever bytes it was given."""
+        encoding = self.connection.execute(text("SELECT current_setting('server_encoding')")).scalar_one()
+        return str(encoding) != "SQL_ASCII"
+
+    def of_postgres(self, column: str) -> str:
+        """A column of a PostgreSQL source as text; as its bytes where the source does not know what they say."""
+        written = f"CAST({column} AS TEXT)"
+        return written if self.knows_its_encoding else f"CONVERT_TO({written}, 'SQL_ASCII')"
+
     def totals(self, entity: Entity, columns: Sequence[str]) -> list[SourceTotal]:
         """Count and sum per currency in the source's own arithmetic; amounts only where it holds exact numbers."""
         currency = "currency" if entity.amount and "currency" in columns else None
@@ -184,12 +243,14 @@ class Source:
             exact = first is not None and isinstance(first[0], int | Decimal)
         amount = f"SUM({entity.amount})" if exact else "NULL"
         group = f" GROUP BY {currency}" if currency else ""
+        if currency and self.connection.dialect.name == "postgresql":
+            currency = self.of_postgres(currency)
         query = f"SELECT {currency or 'NULL'}, COUNT(*), {amount} FROM {self.select(entity)}{group}"  # noqa: S608
         summed: dict[str, SourceTotal] = {}
         for code, rows, total in self.execute(entity, query):
-            name = "-" if entity.amount is None else (code or "").strip(SPACES).upper() or "?"
+            name = "-" if entity.amount is None else (_as_text(code) or "").strip(SPACES).upper() or "?"
             old = summed.get(name, SourceTotal(entity.name, name, 0, Decimal(0) if exact else None))
-            value = old.amount + Decimal(total or 0) if exact and old.amount is not None else None
+            value = _sum(old.amount, Decimal(total or 0))
             summed[name] = SourceTotal(entity.name, name, old.rows + rows, value)
         return list(summed.values())
 
@@ -210,7 +271,8 @@ def extract_batch(
     with connected(warehouse, "tiering_warehouse", isolation="REPEATABLE READ" if same else None) as target:
         if same:
             return _land_all(Source(target, f"source {folder.name}", selects, batch), target, same=True)
-        engine = create_engine(source.url_unbuffered, poolclass=NullPool, hide_parameters=True)
+        as_utf8 = {"client_encoding": "utf8"} if source.kind == "postgresql" else {}
+        engine = create_engine(source.url_unbuffered, poolclass=NullPool, hide_parameters=True, connect_args=as_utf8)
         try:
             with unreachable("tiering_source", source):
                 reader = engine.connect()
@@ -224,6 +286,8 @@ def extract_batch(
 
 
 def _land_all(source: Source, target: Connection, *, same: bool) -> Extraction:
+    if source.connection.dialect.name == "postgresql":
+        source.connection.execute(text("SET LOCAL DateStyle = 'ISO'"))  # a day is written as 2026-03-31, whoever asks
     returned = {name: source.columns(ENTITIES[name]) for name in source.selects}
     columns = {name: check_columns(source.place, ENTITIES[name], found) for name, found in returned.items()}
     by_update = frozenset(name for name, found in returned.items() if "updated_at" in found)
@@ -256,18 +320,17 @@ def _snapshot(connection: Connection) -> str:
 
 def _land_within(source: Source, target: Connection, entity: Entity, columns: Sequence[str]) -> int:
     names = ", ".join(columns)
-    texts = ", ".join(f"CAST({column} AS TEXT)" for column in columns)
     source.execute(
         entity,
         f"INSERT INTO landing.{entity.name} (batch_id, position, {names}) "  # noqa: S608
-        f"SELECT '{source.batch.batch_id}', ROW_NUMBER() OVER (), {texts} FROM {source.select(entity)}",
+        f"SELECT '{source.batch.batch_id}', ROW_NUMBER() OVER (), {source.texts(columns)} FROM {source.select(entity)}",
     )
     return _count_landed(target, entity.name, source.batch)
 
 
-def _chunks(result: Any, columns: Sequence[str], batch_id: str) -> Iterator[pa.Table]:
+def _tables(chunks: Iterable[Sequence[Any]], columns: Sequence[str], batch_id: str) -> Iterator[pa.Table]:
     position = 0
-    for rows in result.partitions(CHUNK_ROWS):
+    for rows in chunks:
         data: dict[str, Any] = {
             "batch_id": pa.array([batch_id] * len(rows), pa.string()),
             "position": pa.array(range(position + 1, position + len(rows) + 1), pa.int64()),
@@ -279,9 +342,8 @@ def _chunks(result: Any, columns: Sequence[str], batch_id: str) -> Iterator[pa.T
 
 
 def _land_streamed(source: Source, target: Connection, entity: Entity, columns: Sequence[str]) -> int:
-    query = f"SELECT {', '.join(columns)} FROM {source.select(entity)}"  # noqa: S608
-    for chunk in _chunks(source.execute(entity, query, stream_results=True), columns, source.batch.batch_id):
-        write_arrow(target, f"landing.{entity.name}", chunk)
+    for table in _tables(source.chunks(entity, columns), columns, source.batch.batch_id):
+        write_arrow(target, f"landing.{entity.name}", table)
     return _count_landed(target, entity.name, source.batch)
 
 

@@ -178,6 +178,9 @@ VALUES = [
     (datetime(2024, 2, 29), "2024-02-29"),
     (datetime(2024, 2, 29, 23, 30), "2024-02-29 23:30:00"),
     (datetime(2024, 2, 29, tzinfo=UTC), "2024-02-29 00:00:00+00:00"),
+    (b"\xe8\xbf\x9c", "远"),
+    (b"M\xfcller", "M\ufffdller"),
+    ("a\x00b", "a\ufffdb"),
 ]
 
 
