@@ -179,9 +179,9 @@ def test_what_is_no_yaml_is_refused_in_plain_words_on_its_line(text: str, line: 
     assert refusal(text) == f"p.yaml:{line}: {message}"
 
 
-@pytest.mark.parametrize("text", ["a: \x07\n", "a: '\ud800'\n"])
-def test_what_is_no_text_is_refused(text: str) -> None:
-    assert refusal(text) == "p.yaml: this is no YAML; correct the text"
+@pytest.mark.parametrize(("text", "sign"), [("a: 1\nb: \x07\n", "U+0007"), ("a: 1\nb: '\ud800'\n", "U+D800")])
+def test_what_is_no_text_is_refused_with_its_line(text: str, sign: str) -> None:
+    assert refusal(text) == f"p.yaml:2: the character {sign} has no place in a text; remove it"
 
 
 def test_chinese_signs_are_the_author_s_own_within_a_text() -> None:

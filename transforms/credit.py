@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
@@ -17,6 +18,9 @@ from transforms.parts import Name, Number, Part
 
 PLAN = ("revenue_budget", "gross_margin_rate", "vat_rate", "credit_budget")
 """The columns of the plan that a budget may name."""
+
+_PLAIN = re.compile(r"[0-9]{1,20}(\.[0-9]{1,18})?|\.[0-9]{1,18}")
+"""A number of a budget: an exponent could ask for more digits than there is memory."""
 
 _OPERATORS = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/"}
 
@@ -41,8 +45,8 @@ class Budget:
                 raise ValueError(f"{node.sql()} is no column of the plan: {', '.join(PLAN)}")
         elif not isinstance(node, exp.Paren | exp.Identifier | exp.Literal | exp.Neg) and type(node) not in _OPERATORS:
             raise ValueError(f"{node.sql()!r} is not allowed in a budget; use + - * / and columns of the plan")
-        elif isinstance(node, exp.Literal) and node.is_string:
-            raise ValueError(f"{node.sql()} is no number")
+        elif isinstance(node, exp.Literal) and (node.is_string or not _PLAIN.fullmatch(node.name)):
+            raise ValueError(f"{node.sql()[:60]} is no number; write one as 1000 or 0.13")
 
     @property
     def columns(self) -> list[str]:

@@ -10,12 +10,20 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from transforms.conditions import Condition, spell_number
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-Localized = Annotated[dict[Literal["en", "zh"], str], Field(min_length=1)]
+
+
+def _check_text(value: str) -> str:
+    if not value.strip():
+        raise ValueError("nothing stands here; write the text, or remove the language")
+    return value
+
+
+Localized = Annotated[dict[Literal["en", "zh"], Annotated[str, AfterValidator(_check_text)]], Field(min_length=1)]
 
 
 def _exact(value: Any) -> Any:

@@ -28,6 +28,10 @@ _NEEDED = {
 _UNDECLARED = re.compile(r"(?P<place>[\w.]+): the (?:tier|indicator) (?P<name>.+?) is not declared", re.DOTALL)
 
 
+_NO_DAY = re.compile("Invalid isoformat string|(?:day|month|year) .*(?:out of range|must be in|for month)")
+"""What Python says of a text that is no day."""
+
+
 class PolicyError(TieringError):
     """A policy that cannot be read. `problems`: (line, message) of every mistake that was found."""
 
@@ -115,6 +119,8 @@ def _say(found: Any, path: Path, model: type[BaseModel]) -> str:
     if kind in _NEEDED:
         return _NEEDED[kind]
     message = str(found["msg"]).removeprefix("Value error, ")
+    if _NO_DAY.match(message):
+        return "this is no day; write it as 2026-01-31"
     return re.sub(r"^(?:Decimal input|Input|String) should ", "this must ", message)
 
 

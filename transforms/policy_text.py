@@ -73,6 +73,10 @@ class PolicyText:
         self.lines: dict[Path, int] = {}
         if len(text.encode(errors="replace")) > MAXIMUM_BYTES:
             raise TieringError(f"{name}: larger than {MAXIMUM_BYTES} bytes; a policy is a page, not a book")
+        stray = yaml.reader.Reader.NON_PRINTABLE.search(text)
+        if stray is not None:
+            line = text.count("\n", 0, stray.start()) + 1
+            raise self.error_at(line, f"the character U+{ord(stray[0]):04X} has no place in a text; remove it")
         try:
             self._check_events(text)  # before anything is composed: the C loader composes on the C stack
             documents = list(yaml.compose_all(text, Loader=_LOADER))
