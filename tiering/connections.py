@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,10 +28,7 @@ class AirflowConnection(Protocol):
     schema: str | None
     login: str | None
     password: str | None
-
-    @property
-    def extra_dejson(self) -> dict[str, Any]:
-        """The extra fields."""
+    extra: str | None
 
 
 def find_connection(conn_id: str) -> AirflowConnection | None:
@@ -55,6 +54,9 @@ def database_of(conn_id: str) -> Database:
     """
     connection = find_connection(conn_id)
     if connection is None:
+        variable = f"AIRFLOW_CONN_{conn_id.upper()}"
+        if variable in os.environ:
+            raise TieringError(f"{conn_id}: {variable} holds no connection; write it as JSON: conn_type, host, port, …")
         raise TieringError(f"{conn_id}: there is no such Airflow connection; add it (conn_type duckdb or postgres)")
     kind = connection.conn_type
     if kind == "duckdb":
@@ -68,6 +70,9 @@ def database_of(conn_id: str) -> Database:
         return Database("duckdb", path=path)
     if not connection.host:
         raise TieringError(f"{conn_id}: the connection names no host; set it")
+    _check_port(conn_id, connection.port)
+    if kind not in _POSTGRES:
+        _check_dialect(conn_id, kind)
     return Database(
         "postgresql" if kind in _POSTGRES else kind,
         host=connection.host,
@@ -77,6 +82,23 @@ def database_of(conn_id: str) -> Database:
         password=connection.password or "",
         session=session_of(read_settings()),
     )
+
+
+def _check_port(conn_id: str, port: int | None) -> None:
+    if port is not None and not 0 < port < 65536:
+        raise TieringError(f"{conn_id}: there is no port {port}; set one from 1 to 65535")
+
+
+def _check_dialect(conn_id: str, kind: str | None) -> None:
+    from sqlalchemy import URL
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+    try:
+        URL.create(kind or "-").get_dialect().import_dbapi()
+    except (ArgumentError, NoSuchModuleError):
+        raise TieringError(f"{conn_id}: conn_type {kind} is no database; set it to duckdb or postgres") from None
+    except ImportError as error:
+        raise TieringError(f"{conn_id}: {kind} needs its driver ({error.name}); install it beside Airflow") from None
 
 
 def session_of(settings: Settings) -> Session:
@@ -120,6 +142,16 @@ def source_of() -> Database:
     return database
 
 
+def _extra_of(conn_id: str, connection: AirflowConnection) -> dict[str, Any]:
+    try:
+        extra = json.loads(connection.extra or "{}")
+    except ValueError:
+        extra = None
+    if not isinstance(extra, dict):
+        raise TieringError(f'{conn_id}: the extra is no JSON mapping; write for example {{"security": "starttls"}}')
+    return extra
+
+
 def mail_server_of(conn_id: str = SMTP) -> Any:
     """Return the mail server of a connection (`reports.mail.SmtpServer`), or None when there is no connection.
 
@@ -130,15 +162,21 @@ def mail_server_of(conn_id: str = SMTP) -> Any:
         return None
     from reports.mail import SmtpServer
 
-    extra = connection.extra_dejson
+    if not connection.host:
+        raise TieringError(f"{conn_id}: the connection names no host; set it")
+    _check_port(conn_id, connection.port)
+    extra = _extra_of(conn_id, connection)
     security = extra.get("security", "starttls")
     if security not in ("starttls", "ssl", "none"):
         raise TieringError(f"{conn_id}: security is {security!r}; set it to starttls, ssl or none")
+    timeout = str(extra.get("timeout", 30))
+    if not re.fullmatch(r"[1-9][0-9]{0,3}(\.[0-9]+)?", timeout):
+        raise TieringError(f"{conn_id}: the timeout is {timeout!r}; set it to seconds, such as 30")
     return SmtpServer(
         host=connection.host or "",
         port=connection.port or {"starttls": 587, "ssl": 465, "none": 25}[security],
         user=connection.login or None,
         password=connection.password or None,
         security=security,
-        timeout=float(extra.get("timeout", 30)),
+        timeout=float(timeout),
     )

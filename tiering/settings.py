@@ -11,9 +11,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from sql.contract import CURRENCIES
 from sql.errors import TieringError
 
 ROOT = Path(__file__).resolve().parents[1]
+
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
 
 def _existing_folder(name: str, value: str) -> Path:
@@ -87,6 +90,15 @@ def _closest(word: str, words: list[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
+def _check_plain(variable: str, value: str) -> None:
+    """Refuse what no setting holds: a control character, a variable that the shell did not fill in."""
+    if not value.isprintable():
+        raise TieringError(f"{variable}: the value holds a character that cannot be printed; remove it")
+    unfilled = re.search(r"\$(\{[^}]*\}?|\w+)|\{\{.*", value)
+    if unfilled:
+        raise TieringError(f"{variable}: {unfilled[0]} was not filled in; write the value itself")
+
+
 def _key_fields(value: str) -> list[str]:
     names = [name.strip() for name in value.split(",")]
     for name in names:
@@ -129,6 +141,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         if variable.startswith("TIERING_") and variable not in names:
             raise TieringError(f"{variable}: unknown setting{_closest(variable, list(names)) or ''}")
     given = {names[variable]: value for variable, value in env.items() if variable in names and value != ""}
+    for name, value in given.items():
+        _check_plain(f"TIERING_{name.upper()}", value)
     values: dict[str, object] = dict(given)
     if "source" in given:
         values["source"] = source_folder(given["source"])
@@ -138,22 +152,27 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         if name in given:
             folder = Path(given[name]).expanduser()
             values[name] = folder if folder.is_absolute() else ROOT / folder
-    if not re.fullmatch(r"[A-Z]{3}", given.get("reporting_currency", "CNY")):
+            if folder.is_file():
+                raise TieringError(f"TIERING_{name.upper()}: {given[name]} is a file; set it to a folder")
+    if given.get("reporting_currency", "CNY") not in CURRENCIES:
         raise TieringError("TIERING_REPORTING_CURRENCY: an ISO 4217 code in capitals is needed, such as CNY")
-    if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", given.get("domain", "tiering.example")):
+    domain = given.get("domain", "tiering.example")
+    if len(domain) > 253 or not re.fullmatch(rf"{_LABEL}(\.{_LABEL})+", domain):
         raise TieringError("TIERING_DOMAIN: a domain such as tiering.example.com is needed, in small letters")
     zone = given.get("timezone", "Asia/Shanghai")
     if ("/" not in zone and zone != "UTC") or not _is_zone(zone):
         raise TieringError(f"TIERING_TIMEZONE: {zone!r} is no IANA zone, such as Asia/Shanghai")
     if "first_day" in given:
         try:
+            if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", given["first_day"]):
+                raise ValueError
             values["first_day"] = date.fromisoformat(given["first_day"])
         except ValueError:
             raise TieringError("TIERING_FIRST_DAY: a date such as 2024-01-01 is needed") from None
     for name in ("minimum_rows", "absent_extracts", "stale_after_days", "facts_timeout_hours", "override_days"):
         if name in given:
-            if not given[name].isdecimal() or int(given[name]) < 1:
-                raise TieringError(f"TIERING_{name.upper()}: a whole number from 1 is needed")
+            if not re.fullmatch(r"[1-9][0-9]{0,8}", given[name]):
+                raise TieringError(f"TIERING_{name.upper()}: a whole number from 1 to 999999999 is needed")
             values[name] = int(given[name])
     for name in ("statement_timeout_seconds", "lock_timeout_seconds", "idle_timeout_seconds"):
         if name in given:
