@@ -14,6 +14,7 @@ import pytest
 
 from sql.connect import Database, connected
 from sql.schema import upgrade_schema
+from tests.corpus_files import count_items
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -126,7 +127,15 @@ def warehouse(empty_database: Database) -> Database:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the slow files first, so that two workers end at about the same time."""
+    """Run the slow files first, so that two workers end at about the same time; let each test say what it counts as."""
+    for item in items:
+        item.user_properties += [(mark.args[0], mark.args[1:]) for mark in item.iter_markers("counted")]
     slow = ("test_wwi", "test_publish", "test_dags", "test_demo", "test_outbox", "test_facts", "test_measure")
     order = {name: place for place, name in enumerate(slow)}
     items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many bad inputs there are, and how many have the outcome that is stated for them."""
+    if line := count_items(report for reports in terminalreporter.stats.values() for report in reports):
+        terminalreporter.write_line(line)
