@@ -1,5 +1,5 @@
 """
-# tier__{policy}: wait → measure → decide → approve → publish
+# tier__{policy}: wait → measure → decide → {chain}
 
 Decides the tiers of one policy as of a day and puts them into force in one transaction.
 Emits the asset `customer_tiers`.
@@ -8,10 +8,14 @@ Emits the asset `customer_tiers`.
 |---|---|---|---|
 | `wait` | the facts do not reach the day this run looks at | this policy is late; the last tiers stay | look at `customer_facts` |
 | `measure` | a policy asks for a measure that does not exist, or the warehouse refused | the last tiers stay | read the line in the log; correct the policy; clear the task |
-| `decide` | an indicator that decides is undefined, or the day is published on other input | the last tiers stay | say under `missing` what undefined means; or run by hand with `restate` and a reason |
-| `approve` | nobody answered in time, which counts as no | the last tiers stay | run again; answer under Required Actions |
-| `publish` (skipped) | a request was refused | the last tiers stay | the run is `rejected` in `tiering.run` |
+| `decide` | an indicator that decides is undefined, the day is published on other input, or lies in a closed period | the last tiers stay | say under `missing` what undefined means; or run by hand with `restate` and a reason |
 | `publish` | a newer try has started, or the warehouse refused | nothing is half-written | read the line in the log; clear the task |
+
+| waits or is skipped | means | hurts | do |
+|---|---|---|---|
+| `release` | the circuit breaker holds the publication, or the day lies in a closed period | the last tiers stay | the policy's owner answers under Required Actions |
+| `approve_…` | tiers need somebody's word | {hurts} | the role answers under Required Actions; the customers stand in `tiering.approval_customer` |
+| `publish`, skipped | a request was refused, or nobody answered in time | the last tiers stay; the run is `rejected` in `tiering.run` | run again when the matter is settled |
 
 By hand: `as_of` must lie on the policy's calendar ({calendar}); without it, the latest day the facts cover.
 The same day on the same input again changes nothing.
@@ -19,22 +23,25 @@ The same day on the same input again changes nothing.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pendulum
-from airflow.sdk import Asset, CronTriggerTimetable, Param, dag, task
+from airflow.sdk import Asset, CronTriggerTimetable, Param, chain, dag, task
 
 from tiering import runtime
-from tiering.approval import AskIfNeeded
+from tiering.approval import APPROVE, REJECT, AskIfNeeded, question
+from transforms.calendar import later
 
 CUSTOMER_TIERS = Asset("customer_tiers")
 
-REQUEST = """Policy {policy} asks before it publishes {{{{ ti.xcom_pull(task_ids='decide')['run']['as_of'] }}}}:
 
-{{% for request in ti.xcom_pull(task_ids='decide')['review']['requests'] %}}
-- {{{{ request }}}}
-{{% endfor %}}
-"""
+def run_book(policy):
+    """Return the run-book of a policy's DAG."""
+    asks = [f"approve_{role}" for role in policy.asking.by]
+    waits = policy.asking.meanwhile == "wait"
+    steps = ["release", *asks, "publish"] if waits else ["release", "publish", *asks, "settle"]
+    hurts = "the last tiers stay" if waits else "these customers keep their tier, with status pending"
+    return __doc__.format(policy=policy.id, calendar=policy.as_of, chain=" → ".join(steps), hurts=hurts)
 
 
 def build_tier_dag(policy, here):
@@ -48,7 +55,7 @@ def build_tier_dag(policy, here):
         catchup=False,
         max_active_runs=1,
         default_args=runtime.default_args(),
-        doc_md=__doc__.format(policy=policy.id, calendar=policy.as_of),
+        doc_md=run_book(policy),
         tags=["customer-tiering", "tiers", policy.ref],
         params={
             "as_of": Param(None, type=["null", "string"], format="date", description="Day to look at"),
@@ -88,34 +95,80 @@ def build_tier_dag(policy, here):
 
         @task(outlets=[CUSTOMER_TIERS])
         @runtime.one_line_errors
-        def publish(staged, answer):
+        def publish(staged, answers):
             from airflow.sdk.exceptions import AirflowSkipException
 
             from tiering import jobs
-            from tiering.approval import read_answer
+            from tiering.approval import read_answers
             from tiering.connections import WAREHOUSE, database_of
 
             warehouse = database_of(WAREHOUSE)
-            if answer is not None:
-                who, approved, comment = read_answer(answer)
-                jobs.answer(warehouse, staged, who, approved=approved, comment=comment)
-                if not approved:
-                    raise AirflowSkipException(f"refused by {who}; the last publication stays")
+            for said in read_answers(answers, here.zone):
+                jobs.answer(
+                    warehouse,
+                    staged,
+                    said.answered_by,
+                    approved=said.approved,
+                    comment=said.comment,
+                    task=said.task,
+                    but_not=said.but_not,
+                )
+                if not said.approved:
+                    raise AirflowSkipException(f"refused by {said.answered_by}; the last publication stays")
             return jobs.publish(warehouse, runtime.policies()[policy.id], staged)
+
+        @task(outlets=[CUSTOMER_TIERS])
+        @runtime.one_line_errors
+        def settle(staged, answers):
+            from dataclasses import asdict
+
+            from airflow.sdk.exceptions import AirflowSkipException
+
+            from tiering import jobs
+            from tiering.approval import read_answers
+            from tiering.connections import WAREHOUSE, database_of
+
+            said = read_answers(answers, here.zone)
+            if not said:
+                raise AirflowSkipException("nobody was asked")
+            day = max(answer.answered_on for answer in said)
+            known = runtime.policies()[policy.id]
+            return jobs.settle(database_of(WAREHOUSE), known, staged, [asdict(answer) for answer in said], day)
+
+        def ask(task_id, role, unanswered, within, before):
+            return AskIfNeeded(
+                task_id=task_id,
+                staged=staged,
+                asked_before=[answer.output for answer in before],
+                demo_approver=here.demo_approver,
+                subject=f"{policy.id}: the {role.replace('_', ' ')} is asked",
+                body=question(policy.id, task_id, role, policy.asking.meanwhile),
+                defaults=APPROVE if unanswered == "approved" else REJECT,
+                params={
+                    "comment": Param("", type=["null", "string"]),
+                    "but_not": Param("", type=["null", "string"], description="Customers who are refused"),
+                },
+                response_timeout=within,
+                assigned_users=here.users_of(role),
+            )
 
         measured = measure()
         staged = decide(measured)
         wait() >> measured
-        approve = AskIfNeeded(
-            task_id="approve",
-            staged=staged,
-            demo_approver=here.demo_approver,
-            subject=f"Publish {policy.id}?",
-            body=REQUEST.format(policy=policy.id),
-            params={"comment": Param("", type=["null", "string"])},
-            response_timeout=timedelta(hours=24),
-        )
-        publish(staged, approve.output)
+        asking = policy.asking
+        released = ask("release", "policy_owner", "rejected", timedelta(days=1), [])
+        within = later(date(2001, 1, 1), asking.within) - date(2001, 1, 1)
+        approved = []
+        for role in asking.by:
+            approved.append(ask(f"approve_{role}", role, asking.unanswered, within, [released, *approved]))
+        chain(released, *approved)
+        answers = {each.task_id: each.output for each in approved}
+        if asking.by and asking.meanwhile == "pending":
+            published = publish(staged, {"release": released.output})
+            chain(published, approved[0])
+            settle(staged, answers)
+        else:
+            publish(staged, {"release": released.output, **answers})
 
     return tier()
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from sql.connect import Database, connected, write_arrow
-from sql.errors import SupersedingInput
+from sql.errors import SupersedingInput, TieringError
 from sql.facts import analyze, lock
 from sql.measure import Measurement
 from sql.statements import run
@@ -67,7 +67,7 @@ def stage_decisions(
         lock(connection, f"policy:{policy.id}")
         known = run(connection, "warehouse/read_run.sql", {"policy_id": policy.id, "as_of": as_of}).all()
         # A restatement that was held or refused stands above the revision in force, which alone counts here.
-        last = next((row for row in known if row.status == "published"), None)
+        last = next((row for row in known if row.status == "published" and row.revision > 0), None)
         revision, noop = 1, False
         if last is not None:
             revision = int(last.revision)
@@ -80,6 +80,8 @@ def stage_decisions(
                         + " behind it changed since; to publish it again, give a reason (parameter restate)"
                     )
                 revision += 1
+        if not noop:
+            _check_closed(connection, policy.id, as_of, restate)
         run_id = run_id_of(policy.id, as_of, revision)
         run(
             connection,
@@ -113,6 +115,20 @@ def stage_decisions(
         if noop:
             finish_attempt(connection, this, "noop")
     return this
+
+
+def _check_closed(connection: Connection, policy_id: str, as_of: date, restate: str | None) -> None:
+    closed = closed_through(connection, policy_id)
+    if closed is not None and as_of <= closed.closed_through and not restate:
+        raise TieringError(
+            f"policy {policy_id}: {as_of} lies in a period that {closed.closed_by} closed through "
+            f"{closed.closed_through}; to change it, give a reason (parameter restate), which the policy's owner approves"
+        )
+
+
+def closed_through(connection: Connection, policy_id: str) -> Any:
+    """Return the closing in force for a policy: closed_through, closed_by, reason; None when nothing is closed."""
+    return run(connection, "warehouse/read_closed_period.sql", {"policy_id": policy_id}).first()
 
 
 def _with_run(frame: pd.DataFrame, columns: Mapping[str, Any], run_id: str) -> pa.Table:

@@ -100,7 +100,7 @@ def naive_moves(history: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     for row in history:
         old = before if before is not None and before[0] == row[0] else (row[0], *[None] * 7)
         if old[1] != row[1]:
-            moves.append((row[0], row[5], old[1] or old[4], row[1] or row[4], old[1], row[1]))
+            moves.append((row[0], row[5], old[1] or old[4], row[1] or row[4], old[1], row[1], old[2], row[2]))
         before = row
     return sorted(moves, key=lambda move: (move[0], move[1]))
 
@@ -251,9 +251,9 @@ def test_a_change_of_status_or_reason_alone_is_no_move() -> None:
     for place, content in enumerate([B, PROVISIONAL, GATED, OTHER_GATE, A]):
         published.publish(day(place), f"r{place}", {"c": content})
     assert published.moves == [
-        ("c", day(0), None, "B", None, "B"),
-        ("c", day(2), "B", "gate:has_bought", "B", None),
-        ("c", day(4), "gate:is_active", "A", None, "A"),
+        ("c", day(0), None, "B", None, "B", None, "B"),
+        ("c", day(2), "B", "gate:has_bought", "B", None, "B", None),
+        ("c", day(4), "gate:is_active", "A", None, "A", None, "A"),
     ]
 
 

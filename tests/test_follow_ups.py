@@ -512,7 +512,7 @@ def test_a_manager_with_one_customer_more_than_the_span_is_found(
     this = stage_rows(empty, policy, BEGIN, rows)
     review = review_run(empty, policy, this)
     plain = {**asdict(this), "as_of": this.as_of.isoformat(), "facts_through": this.facts_through.isoformat()}
-    staged = {"run": plain, "review": {**asdict(review), "requests": list(review.requests)}}
+    staged = {"run": plain, "review": asdict(review)}
     with caplog.at_level(logging.WARNING, logger="tiering"):
         assert jobs.publish(empty, policy, staged)["status"] == "published"
     lines = [record.getMessage() for record in caplog.records if record.name == "tiering.jobs"]

@@ -240,9 +240,9 @@ def test_a_refused_request_ends_the_run_and_changes_nothing_else(loaded: Databas
     policy = POLICIES["collection_classes"]
     this = stage(loaded, POLICIES, policy.id, DAY)
     review = _review(loaded, policy.id, this)
-    assert review.asked_of == ("sales_director", "general_manager")
+    assert [request.asked_of for request in review.requests] == ["sales_director", "general_manager"]
     assert review.counts["need_approval"] > 0
-    assert review.requests == (f"{review.counts['need_approval']} customers in A",)
+    assert {request.text for request in review.requests} == {f"{review.counts['need_approval']} customers in A"}
     ledger = ["run", "run_attempt", "approval", "measurement"]
     before = contents(loaded, "tiering", without=ledger)
     with pytest.raises(TieringError, match="not answered: .* customers in A; nothing was published"):
@@ -252,8 +252,9 @@ def test_a_refused_request_ends_the_run_and_changes_nothing_else(loaded: Databas
         publish_run(loaded, policy, this, review)
     assert contents(loaded, "tiering", without=ledger) == before
     assert query(loaded, "SELECT status, reason FROM tiering.run") == [("rejected", "refused by director")]
-    assert query(loaded, "SELECT answer, comment, answered_by FROM tiering.approval") == [
-        ("rejected", "too many", "director")
+    assert query(loaded, "SELECT answer, comment, answered_by FROM tiering.approval ORDER BY step") == [
+        ("rejected", "too many", "director"),
+        ("rejected", "too many", "director"),
     ]
     assert query(loaded, "SELECT outcome FROM tiering.run_attempt") == [("rejected",)]
 
@@ -263,7 +264,8 @@ def test_a_request_stands_once_and_an_approval_publishes(loaded: Database) -> No
     for _ in range(2):
         this = stage(loaded, POLICIES, policy.id, DAY)
         review = _review(loaded, policy.id, this)
-    assert query(loaded, "SELECT COUNT(*) FROM tiering.approval") == [(1,)]
+    asked = query(loaded, "SELECT step, asked_of FROM tiering.approval ORDER BY step")
+    assert asked == [(1, "sales_director"), (2, "general_manager")]
     answer_requests(loaded, this, "director", approved=True)
     assert publish_run(loaded, policy, this, review).status == "published"
     timings = query(loaded, "SELECT timings FROM tiering.run_attempt WHERE outcome = 'published'")
@@ -311,11 +313,11 @@ def test_the_breaker_holds_what_moves_too_many_and_new_customers_do_not_count(lo
     this = stage(loaded, POLICIES, "pyramid", DAYS[1], change=turn)
     review = _review(loaded, "pyramid", this)
     assert review.is_held
-    assert review.asked_of == ("policy_owner",)
-    assert review.requests[0].startswith(
+    assert [request.asked_of for request in review.requests] == ["policy_owner"]
+    assert review.requests[0].text.startswith(
         f"circuit breaker: {review.counts['moved']} of {review.counts['graded_before']} "
     )
-    assert review.requests[0].endswith("more than 30 %")
+    assert review.requests[0].text.endswith("more than 30 %")
     before = consumed(loaded)
     with pytest.raises(TieringError, match="not answered: circuit breaker"):
         publish_run(loaded, policy, this, review)
@@ -380,7 +382,7 @@ def test_a_failure_inside_the_transaction_leaves_the_last_publication(
     if review.requests:
         answer_requests(published, this, "owner", approved=True)
     before = contents(published, "tiering")
-    steps = ("_fold", "_write_changes", "_write_current", "_write_classes", "_write_tasks")
+    steps = ("fold", "write", "write_changes", "_write_notices", "_write_classes", "_write_tasks")
     for name in ("keep_definitions", *steps, "finish_attempt"):
         real = getattr(sql.publish, name)
 

@@ -7,7 +7,7 @@ leaves the same rows when it runs twice (see `sql.failures.run_unit`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -207,12 +207,9 @@ def decide(
         this = stage_decisions(warehouse, policy, taken, through, decided, restate=restate)
         plain = {**asdict(this), "as_of": this.as_of.isoformat(), "facts_through": this.facts_through.isoformat()}
         if this.is_noop:
-            return {"run": plain, "review": {"counts": {}, "requests": [], "asked_of": [], "is_held": False}}
+            return {"run": plain, "review": {"counts": {}, "requests": [], "is_held": False}}
         review = asdict(review_run(warehouse, policy, this))
-        return {
-            "run": plain,
-            "review": {**review, "requests": list(review["requests"]), "asked_of": list(review["asked_of"])},
-        }
+        return {"run": plain, "review": {**review, "requests": list(review["requests"])}}
 
 
 def _run_of(staged: Mapping[str, Any]) -> Any:
@@ -228,35 +225,98 @@ def _run_of(staged: Mapping[str, Any]) -> Any:
     )
 
 
+def _review_of(staged: Mapping[str, Any]) -> Any:
+    from sql.review import Request, Review
+
+    kept = staged["review"]
+    return Review(kept["counts"], tuple(Request(**request) for request in kept["requests"]), kept["is_held"])
+
+
 def needs_answer(staged: Mapping[str, Any]) -> bool:
-    """Whether somebody must be asked before this run is published."""
+    """Whether somebody is asked about this run."""
     return bool(staged["review"]["requests"])
+
+
+def requests_of(staged: Mapping[str, Any], task: str) -> list[str]:
+    """Return what a task asks before (or while) this run is published."""
+    return [request["text"] for request in staged["review"]["requests"] if request["task"] == task]
 
 
 @repeated
 def answer(
-    warehouse: Database, staged: Mapping[str, Any], answered_by: str, *, approved: bool, comment: str = ""
+    warehouse: Database,
+    staged: Mapping[str, Any],
+    answered_by: str,
+    *,
+    approved: bool,
+    comment: str = "",
+    task: str | None = None,
+    but_not: Sequence[str] = (),
 ) -> None:
-    """Record the answer to the requests of a run."""
+    """Record the answer to the requests of a run that a task asked, by default to all.
+
+    `but_not`: customers who are refused what the others get.
+    """
     from sql.review import answer_requests
 
-    answer_requests(warehouse, _run_of(staged), answered_by, approved=approved, comment=comment)
+    of = None if task is None else [request for request in _review_of(staged).requests if request.task == task]
+    answer_requests(
+        warehouse, _run_of(staged), answered_by, approved=approved, comment=comment, of=of, but_not=but_not
+    )
+
+
+@repeated
+def settle(
+    warehouse: Database, policy: Policy, staged: Mapping[str, Any], answers: Sequence[Mapping[str, Any]], day: date
+) -> dict[str, Any]:
+    """Put the answers about customers who waited into force, as of a day; return what that published.
+
+    An answer has task, answered_by, approved, comment and but_not; one that refuses ends the asking.
+    """
+    from sql.publish import publish_people
+    from sql.review import answer_requests, settle_answers
+
+    this, review = _run_of(staged), _review_of(staged)
+    for given in answers:
+        of = [request for request in review.requests if request.task == given["task"]]
+        answer_requests(
+            warehouse,
+            this,
+            given["answered_by"],
+            approved=given["approved"],
+            comment=given["comment"],
+            of=of,
+            but_not=given["but_not"],
+            effective_on=day,
+        )
+        if not given["approved"]:
+            break
+    else:
+        settle_answers(warehouse, policy, this, review, day)
+    done = publish_people(warehouse, policy, day)
+    return {"run_id": done.run_id, "status": done.status, **done.counts}
+
+
+@repeated
+def put_people_into_force(warehouse: Database, policies: Mapping[str, Policy], through: date) -> dict[str, str]:
+    """Put overrides that begin or end and grades that were handed in into force up to a day; return what was done."""
+    from sql.publish import publish_people
+
+    with kept_open(warehouse):
+        return {name: publish_people(warehouse, policy, through).status for name, policy in sorted(policies.items())}
 
 
 @repeated
 def publish(warehouse: Database, policy: Policy, staged: Mapping[str, Any]) -> dict[str, Any]:
     """Put a staged run into force; return its id, status and counts."""
     from sql.publish import publish_run
-    from sql.review import Review
     from sql.runs import fail_attempt
 
     this = _run_of(staged)
     if this.is_noop:
         return {"run_id": this.run_id, "status": "noop"}
-    kept = staged["review"]
-    review = Review(kept["counts"], tuple(kept["requests"]), tuple(kept["asked_of"]), kept["is_held"])
     try:
-        done = publish_run(warehouse, policy, this, review)
+        done = publish_run(warehouse, policy, this, _review_of(staged))
     except TieringError as error:
         fail_attempt(warehouse, this, str(error))
         raise
@@ -305,6 +365,20 @@ def follow_up(warehouse: Database, policies: Mapping[str, Policy], as_of: date) 
 
 
 @repeated
+def prune(owner: Database, settings: Settings, day: date, run_id: str = "by hand") -> dict[str, int]:
+    """Remove what the settings keep no longer, counted from a business day; return the rows by kind.
+
+    `owner` is the warehouse as the user who owns its tables.
+    """
+    from sql.retention import prune as prune_warehouse
+
+    with kept_open(owner):
+        pruned = prune_warehouse(owner, settings.keep, day, settings.zone, run_id)
+    log.info("pruned: %s", ", ".join(f"{what} {rows}" for what, rows in pruned.items()) or "everything is kept")
+    return pruned
+
+
+@repeated
 def write_reports(warehouse: Database, settings: Settings, now: datetime | None = None) -> dict[str, int]:
     """Write the digests of everything published since the last ones into the outbox; return counts."""
     from reports.mail import interpreter_is_header_safe
@@ -321,6 +395,7 @@ def write_reports(warehouse: Database, settings: Settings, now: datetime | None 
         sender=settings.sender,
         fallback_address=settings.fallback_manager,
         today=now,
+        stale_after_days=settings.stale_after_days,
     )
     return {"mails": written.mails, "quiet": written.quiet, "without_address": written.without_address}
 

@@ -9,10 +9,14 @@ from dataclasses import dataclass, fields
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sql.contract import CURRENCIES
 from sql.errors import TieringError
+
+if TYPE_CHECKING:
+    from sql.retention import Keep
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -58,12 +62,19 @@ class Settings:
     stale_after_days: int = 7
     pool: str = "default_pool"
     facts_timeout_hours: int = 12
-    override_days: int = 731
     statement_timeout_seconds: int = 3600
     lock_timeout_seconds: int = 120
     idle_timeout_seconds: int = 300
     strict_roles: bool = False
+    keep_decisions_days: int | None = 1830
+    keep_components_days: int | None = 1095
+    keep_landing_days: int | None = 90
+    keep_attempts_days: int | None = 730
+    keep_mails_days: int | None = 365
+    keep_quarantine_days: int | None = 365
+    override_days: int = 731
     demo_approver: str = ""
+    approvers: str = ""
     key_fields: str = "credit_rating,credit_level,debt_ratio,annual_revenue"
 
     @property
@@ -71,10 +82,31 @@ class Settings:
         """The further attributes and assessed indicators whose changes are recorded."""
         return tuple(self.key_fields.split(","))
 
+    def users_of(self, role: str) -> list[dict[str, str]] | None:
+        """Return the Airflow users who alone may answer for a role; None: whoever may answer at all."""
+        users = [user for name, user in _pairs(self.approvers) if name == role]
+        return [{"id": user, "name": user} for user in users] or None
+
+    @property
+    def keep(self) -> Keep:
+        """How long each kind of row is kept."""
+        from sql.retention import Keep
+
+        return Keep(**{name.removeprefix("keep_").removesuffix("_days"): getattr(self, name) for name in _KEPT})
+
     @property
     def zone(self) -> ZoneInfo:
         """The one time zone in which business days are counted."""
         return ZoneInfo(self.timezone)
+
+
+def _pairs(value: str) -> list[tuple[str, str]]:
+    """Return (role, user) of every `role=user` between commas."""
+    parts = (part.partition("=") for part in value.split(",") if part.strip())
+    return [(role.strip(), user.strip()) for role, _, user in parts]
+
+
+_KEPT = tuple(f"keep_{what}_days" for what in ("decisions", "components", "landing", "attempts", "mails", "quarantine"))
 
 
 def _is_zone(name: str) -> bool:
@@ -179,6 +211,12 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
             if not re.fullmatch(r"[1-9][0-9]{0,5}", given[name]):
                 raise TieringError(f"TIERING_{name.upper()}: a whole number of seconds from 1 to 999999 is needed")
             values[name] = int(given[name])
+    for name in _KEPT:
+        kept = env.get(f"TIERING_{name.upper()}")
+        if kept is not None:
+            if kept not in ("", "forever") and not re.fullmatch(r"[1-9][0-9]{0,4}", kept):
+                raise TieringError(f"TIERING_{name.upper()}: a whole number of days from 1 is needed, or forever")
+            values[name] = None if kept in ("", "forever") else int(kept)
     if "strict_roles" in given:
         if given["strict_roles"] not in ("true", "false"):
             raise TieringError("TIERING_STRICT_ROLES: true or false is needed")
@@ -194,6 +232,12 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
                 values[name] = check_recipient(given[name])
             except ValueError as error:
                 raise TieringError(f"TIERING_{name.upper()}: {error}") from None
+    for role, user in _pairs(given.get("approvers", "")):
+        if not role.isidentifier() or not user:
+            raise TieringError(
+                f"TIERING_APPROVERS: {role!r} has no user; write a role of a policy and an Airflow user, as in "
+                "sales_director=ana,general_manager=bo"
+            )
     if "key_fields" in given:
         values["key_fields"] = ",".join(_key_fields(given["key_fields"]))
     return Settings(**values)  # type: ignore[arg-type]

@@ -130,3 +130,32 @@ def window_name(text: str) -> str:
     """Return the window as part of a column name: `12 months` is `12_months`."""
     unit, number = parse_window(text)
     return f"{number}_{unit}" if number else unit
+
+
+def check_duration(text: str | None) -> str | None:
+    """Return a length of time such as 30 days or 6 months. Raises ValueError when it is none."""
+    if text is None:
+        return None
+    try:
+        if parse_window(text)[1]:
+            return text
+    except ValueError:
+        pass
+    raise ValueError(f"{text!r} is no length of time; write 30 days or 6 months")
+
+
+def later(day: date, duration: str) -> date:
+    """Return the day a duration after `day`; months clamp to the month's end."""
+    unit, number = parse_window(duration)
+    return day + timedelta(days=number) if unit == "days" else add_months(day, number)
+
+
+def latest_begin(day: date, duration: str) -> date:
+    """Return the last day from which a duration has passed on `day`."""
+    unit, number = parse_window(duration)
+    if unit == "days":
+        return day - timedelta(days=number)
+    begun = add_months(day, -number)
+    while later(begun + timedelta(days=1), duration) <= day:  # several last days of a month reach one shorter month
+        begun += timedelta(days=1)
+    return begun

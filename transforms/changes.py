@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from itertools import combinations
 from typing import Any
@@ -53,15 +54,24 @@ def restore_indicators(policy: Policy, components: pd.DataFrame) -> pd.DataFrame
 
 
 def find_drivers(
-    policy: Policy, moves: pd.DataFrame, now: pd.DataFrame, before: pd.DataFrame, *, same_policy: bool
+    policy: Policy,
+    moves: pd.DataFrame,
+    now: pd.DataFrame,
+    before: pd.DataFrame,
+    *,
+    same_policy: bool,
+    kept_by: Mapping[str, Collection[str]] | None = None,
 ) -> dict[str, tuple[str, list[dict[str, str | None]]]]:
     """Return for every customer that moved on one day (cause, drivers).
 
     In: `moves` (one row per customer: customer_id, from_state, to_state), `now` and `before` (indicators of
-    the day and of the published day before it, as `decide_tiers` takes them).
+    the day and of an earlier published day, as `decide_tiers` takes them); `kept_by`: the tiers that, had they been
+    found, would have kept a customer where it was; by default the state that it left.
     A driver is indicator, before, after. Cause is `policy` where the old indicators give the new tier under
     the new policy, else `measures`.
     """
+    kept = {row.customer_id: {row.from_state} for row in moves.itertuples()}
+    kept |= {customer_id: set(states) for customer_id, states in (kept_by or {}).items()}
     result: dict[str, tuple[str, list[dict[str, str | None]]]] = {}
     now = now.set_index(now["account_id"].astype(object), drop=False)
     before = before.set_index(before["account_id"].astype(object), drop=False)
@@ -79,7 +89,7 @@ def find_drivers(
     if open_moves and not same_policy:
         replayed = find_states(policy, before.loc[list(open_moves)])
         for customer_id, move in list(open_moves.items()):
-            if replayed[customer_id] == move.to_state:
+            if replayed[customer_id] == move.to_state or (kept_by and replayed[customer_id] not in kept[customer_id]):
                 result[customer_id] = ("policy", [])
                 del open_moves[customer_id]
     names = list(policy.indicators)
@@ -93,7 +103,7 @@ def find_drivers(
                 tried[name] = before.loc[ids, name]
             states = find_states(policy, tried)
             for customer_id in ids:
-                if states[customer_id] == open_moves[customer_id].from_state:
+                if states[customer_id] in kept[customer_id]:
                     result[customer_id] = (
                         "measures",
                         [_driver(name, before.at[customer_id, name], now.at[customer_id, name]) for name in chosen],

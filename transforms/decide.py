@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, Context, Decimal
 from typing import Any
@@ -54,6 +54,8 @@ DECISION_COLUMNS = {
     "code": TEXT,
     "completeness": NUMBER,
     "account_manager_id": TEXT,
+    "held_because": TEXT,
+    "is_at_once": pd.ArrowDtype(pa.bool_()),
     "input_hash": TEXT,
 }
 COMPONENT_COLUMNS = {
@@ -115,8 +117,10 @@ class Shaped:
     pieces: dict[str, Piece] = field(default_factory=dict)
 
 
-def decide_tiers(policy: Policy, indicators: pd.DataFrame) -> Decided:
+def decide_tiers(policy: Policy, indicators: pd.DataFrame, held: Mapping[str, str] | None = None) -> Decided:
     """Give every account its tier under `policy`, or the reason why it has none.
+
+    `held`: why an input of an account is not to be trusted, by account_id.
 
     In: one row per account, columns account_id, account_manager_id and every indicator of the policy, of
     Arrow types (numbers exact); beside an assessment, `<indicator>__evidence_on`. Out: see `Decided`. Rows
@@ -137,6 +141,8 @@ def decide_tiers(policy: Policy, indicators: pd.DataFrame) -> Decided:
         ) from error
     _refuse(policy, found, customer_id)
     is_graded = pa.array(found.is_graded)
+    held_because = _held_because(customer_id, held or {})
+    at_once = policy.movement.down_at_once
     decisions = {
         "customer_id": customer_id,
         "computed_tier": pick(policy.tiers, found.tier),
@@ -146,7 +152,9 @@ def decide_tiers(policy: Policy, indicators: pd.DataFrame) -> Decided:
         "code": _where(is_graded, found.shaped.code, TEXT),
         "completeness": pc.if_else(is_graded, _completeness(values, len(indicators)), None),
         "account_manager_id": array_of(indicators["account_manager_id"]),
-        "input_hash": hash_rows(policy.version, {name: values[name] for name in sorted(values)}, len(indicators)),
+        "held_because": held_because,
+        "is_at_once": pa.array(Condition(at_once).holds(_Lazy(values))) if at_once else None,
+        "input_hash": _input_hash(policy, values, len(indicators), held_because),
     }
     evidence = {
         name: array_of(indicators[name + EVIDENCE]) for name in policy.indicators if name + EVIDENCE in indicators
@@ -170,8 +178,25 @@ def find_states(policy: Policy, indicators: pd.DataFrame) -> pd.Series:
     return pd.Series(state, index=pd.Index(indicators["account_id"].astype(object)), dtype=object)
 
 
-def _frame(arrays: dict[str, pa.Array | pa.ChunkedArray], columns: dict[str, pd.ArrowDtype]) -> pd.DataFrame:
-    cast = {name: _as(arrays[name], kind.pyarrow_dtype) for name, kind in columns.items()}
+def _held_because(customer_id: pa.Array, held: Mapping[str, str]) -> pa.Array:
+    if not held:
+        return pa.nulls(len(customer_id), pa.string())
+    return pa.array([held.get(number) for number in customer_id.to_pylist()], pa.string())
+
+
+def _input_hash(policy: Policy, values: dict[str, pa.Array], rows: int, held_because: pa.Array) -> pa.Array:
+    plain = hash_rows(policy.version, {name: values[name] for name in sorted(values)}, rows)
+    if held_because.null_count == rows:
+        return plain
+    return pc.if_else(held_because.is_null(), plain, hash_rows(policy.version, {"": plain, "held": held_because}, rows))
+
+
+def _frame(arrays: dict[str, Any], columns: dict[str, pd.ArrowDtype]) -> pd.DataFrame:
+    rows = next(len(array) for array in arrays.values() if array is not None)
+    cast = {
+        name: pa.nulls(rows, kind.pyarrow_dtype) if arrays[name] is None else _as(arrays[name], kind.pyarrow_dtype)
+        for name, kind in columns.items()
+    }
     return pd.DataFrame({name: pd.arrays.ArrowExtensionArray(array) for name, array in cast.items()})
 
 

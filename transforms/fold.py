@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -11,7 +11,7 @@ import pandas as pd
 LEFT = "left"
 CONTENT = ["tier", "computed_tier", "status", "reason"]
 SPELL_COLUMNS = ["customer_id", *CONTENT, "valid_from", "valid_to", "run_id"]
-MOVE_COLUMNS = ["customer_id", "as_of", "from_state", "to_state", "from_tier", "to_tier"]
+MOVE_COLUMNS = ["customer_id", "as_of", "from_state", "to_state", "from_tier", "to_tier", "from_found", "to_found"]
 
 
 @dataclass(frozen=True)
@@ -21,21 +21,25 @@ class Folded:
     `spells`: one row per customer and spell, columns `SPELL_COLUMNS`; a row with a reason and no tier
     is an absence. Half-open, valid_to missing when open.
     `moves`: one row per customer and day on which the tier moved, columns `MOVE_COLUMNS`; a state is the
-    tier, or the reason of the absence, or missing where the customer was unknown.
+    tier, or the reason of the absence, or missing where the customer was unknown. `from_found` and `to_found` are the
+    computed tiers.
     """
 
     spells: pd.DataFrame
     moves: pd.DataFrame
 
 
-def fold_history(days: Mapping[date, str], before: pd.DataFrame, found: pd.DataFrame) -> Folded:
+def fold_history(
+    days: Mapping[date, str], before: pd.DataFrame, found: pd.DataFrame, runs: Collection[date] | None = None
+) -> Folded:
     """Fold what was found on published days onto the state before the first of them.
 
-    `days`: the published days and their runs. `before`: one row per customer, columns customer_id, tier,
+    `days`: the published days and their runs. `runs`: those of them on which everybody was looked at, by default all;
+    on another day, who is not found stands as before. `before`: one row per customer, columns customer_id, tier,
     computed_tier, status, reason, valid_from, run_id: the spell or absence that covers the day before.
     `found`: one row per published day and customer in scope, columns as_of,
     customer_id, tier, computed_tier, status, reason; one of tier and reason is set.
-    A customer that was known and is not found on a day has left. Equal neighbours are one spell.
+    A customer that was known and is not found on the day of a run has left. Equal neighbours are one spell.
     Independent of the order of rows; the days are folded in their own order.
     """
     state = _plain(before, [*CONTENT, "valid_from", "run_id"])
@@ -44,6 +48,9 @@ def fold_history(days: Mapping[date, str], before: pd.DataFrame, found: pd.DataF
     by_day = dict(list(found.groupby(found["as_of"].astype(object))))
     for day in sorted(days):
         now = _plain(by_day.get(day, found.iloc[:0]), CONTENT)
+        if runs is not None and day not in runs:
+            carried = state[~state.index.isin(now.index)]
+            now = pd.concat([now, carried[CONTENT]])
         everybody = state.index.union(now.index)
         old = state.reindex(everybody)
         new = now.reindex(everybody)
@@ -95,5 +102,7 @@ def _moves_of(old: pd.DataFrame, new: pd.DataFrame, changed: pd.Series, day: dat
         "from_state": old["tier"].where(old["tier"].notna(), old["reason"]),
         "to_state": new["tier"].where(new["tier"].notna(), new["reason"]),
     }
-    frame = pd.DataFrame({**states, "from_tier": old["tier"], "to_tier": new["tier"], "as_of": day})
+    tiers = {"from_tier": old["tier"], "to_tier": new["tier"]}
+    found = {"from_found": old["computed_tier"], "to_found": new["computed_tier"]}
+    frame = pd.DataFrame({**states, **tiers, **found, "as_of": day})
     return frame.rename_axis("customer_id").reset_index()

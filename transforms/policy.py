@@ -13,9 +13,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from sql.errors import TieringError
-from transforms.calendar import check_schedule, parse_window
+from transforms.calendar import check_duration, check_schedule, parse_window
 from transforms.conditions import Condition
 from transforms.credit import Credit
+from transforms.movement import Movement, Rules
 from transforms.parts import Localized, Name, Number, Part, Words, check_words
 from transforms.policy_errors import explain, near_miss
 from transforms.policy_header import MAXIMUM_REF
@@ -176,40 +177,48 @@ class Missing(Part):
         return self
 
 
-class Step(Part):
-    """How often a move must be found before it counts."""
-
-    after: Annotated[int, Field(ge=1)] = 1
-
-
-class Movement(Part):
-    """How tiers may move from one published day to the next."""
-
-    down: Step = Step()
-    up: Step = Step()
-    max_steps_down: Annotated[int, Field(ge=1)] | None = None
-    min_stay: str | None = None
-
-    @model_validator(mode="after")
-    def _is_immediate(self) -> Movement:
-        if (self.down.after, self.up.after, self.max_steps_down, self.min_stay) != (1, 1, None, None):
-            raise ValueError(
-                "movement: this version moves tiers at once: after is 1, max_steps_down and min_stay are null"
-            )
-        return self
-
-
 class Approve(Part):
-    """Which tiers nobody gets without these people's word."""
+    """Which tiers nobody gets without these people's word.
 
-    tiers: list[str]
-    by: list[str]
+    - `by`: the roles that are asked, one after the other; each must agree
+    - `asks`: all who would hold such a tier, on every run; or only who is entering it
+    - `within`: so long a request waits for its answer; then it counts as `unanswered` says
+    - `meanwhile`: nothing is published until the answer is there (wait), or everything is, and who waits keeps the
+      tier before (pending)
+    """
+
+    tiers: Annotated[list[str], Field(min_length=1)]
+    by: Annotated[list[Name], Field(min_length=1, max_length=5)]
+    asks: Literal["all", "entering"] = "all"
+    within: str = "1 day"
+    unanswered: Literal["rejected", "approved"] = "rejected"
+    meanwhile: Literal["wait", "pending"] = "wait"
+
+    _lasts = field_validator("within")(check_duration)
+
+    @field_validator("by")
+    @classmethod
+    def _are_different(cls, value: list[str]) -> list[str]:
+        if len(set(value)) != len(value):
+            raise ValueError("a role is asked once; name different ones")
+        return value
 
 
 class Breaker(Part):
-    """When a publication is held: more than this share of the customers graded before would move."""
+    """When a publication is held and the policy's owner asked.
 
-    moved_share: Annotated[Number, Field(ge=0, le=1)]
+    - `moved_share`: more than this share of the customers graded before would move or disappear
+    - `limit_share`: the total of the limits that the tiers state would change by more than this share
+    """
+
+    moved_share: Annotated[Number, Field(ge=0, le=1)] | None = None
+    limit_share: Annotated[Number, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Breaker:
+        if self.moved_share is None and self.limit_share is None:
+            raise ValueError("a breaker says a moved_share, a limit_share or both")
+        return self
 
 
 class Review(Part):
@@ -271,16 +280,21 @@ class ClassAxis(Part):
 
 
 class Task(Part):
-    """A follow-up that somebody owes a customer: who it is for, within how many days, and what ends it."""
+    """A follow-up that somebody owes a customer: who it is for, within how many days, and what ends it.
+
+    `held_for`: only for customers who have held their tier that long.
+    """
 
     when: Words | None = None
     tiers: list[str] | None = None
+    held_for: str | None = None
     within_days: Annotated[int, Field(ge=0)]
     done_by: Literal["contact", "next_run"] = "next_run"
     scope: Literal["graded", "everybody"] = "graded"
     title: Localized
 
     _parses = field_validator("when")(check_words)
+    _lasts = field_validator("held_for")(check_duration)
 
     @model_validator(mode="after")
     def _is_for_somebody(self) -> Task:
@@ -288,6 +302,8 @@ class Task(Part):
             raise ValueError("a task says for whom it is: `tiers`, `when`, or both")
         if self.scope == "everybody" and self.tiers is not None:
             raise ValueError("only who is graded has a tier: a task for everybody has no `tiers`")
+        if self.held_for is not None and self.tiers is None:
+            raise ValueError("`held_for` says how long a tier was held; name the `tiers`")
         return self
 
 
@@ -352,6 +368,10 @@ class Policy(Part):
             never = [tier for tier in self.tiers if tier not in self.decide.tiers]
             raise ValueError(f"decide: no rule ever gives {', '.join(never)}")
         self._check_kinds()
+        if self.review.approve and self.tiers[-1] in self.review.approve.tiers:
+            raise ValueError(
+                f"review.approve: {self.tiers[-1]} is the lowest tier; there is none below it that needs no word"
+            )
         if self.as_of != "previous_year_end":
             for name, indicator in self.indicators.items():
                 if indicator.window == "calendar_year":
@@ -400,6 +420,7 @@ class Policy(Part):
         found = {f"gate.{name}": entry.when for name, entry in self.gate.items()}
         found |= {f"follow_up.tasks.{name}": task.when for name, task in self.follow_up.tasks.items() if task.when}
         found |= {"provisional": self.provisional} if self.provisional else {}
+        found |= {"movement.down_at_once": self.movement.down_at_once} if self.movement.down_at_once else {}
         return {place: Condition(text) for place, text in found.items()}
 
     def _mentioned_indicators(self) -> dict[str, list[str]]:
@@ -445,6 +466,20 @@ class Policy(Part):
         meaning = self.model_dump(mode="json", exclude={"text"}, exclude_defaults=True)
         meaning |= {name: list(meaning[name].items()) for name in ("gate", "missing") if name in meaning}
         return hashlib.sha256(json.dumps(meaning, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+    @cached_property
+    def rules_of_movement(self) -> Rules:
+        """How a tier follows from what was found before and now."""
+        approve = self.review.approve
+        if approve is None:
+            return Rules(tuple(self.tiers), self.movement)
+        return Rules(tuple(self.tiers), self.movement, frozenset(approve.tiers), approve.asks)
+
+    @property
+    def stated_limits(self) -> dict[str, Decimal]:
+        """The credit limits that tiers state as an amount, by tier."""
+        limits = {tier: terms.credit_limit for tier, terms in self.terms.items()}
+        return {tier: limit for tier, limit in limits.items() if isinstance(limit, Decimal | int)}
 
     def rank_of(self, tier: str) -> int:
         """Return the rank of a tier, 1 = best."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from sql.errors import TieringError
-from transforms.calendar import CALENDARS, check_schedule
+from transforms.calendar import CALENDARS, check_schedule, later
 from transforms.policy_text import read_policy_text
 
 MAXIMUM_REF = 100
@@ -22,18 +23,30 @@ MAXIMUM_REF = 100
 
 KEYS = ("id", "title", "ref", "schedule", "as_of")
 _HEAD = re.compile(rf"^(?:{'|'.join(KEYS)}):.*$", re.MULTILINE)
+_REVIEW = re.compile(r"^review:.*(?:\n(?![^\s#]).*)*", re.MULTILINE)
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
+class Asking:
+    """Whom a policy asks about tiers, one after the other; how long it waits, and what no answer means."""
+
+    by: tuple[str, ...] = ()
+    within: str = "1 day"
+    unanswered: str = "rejected"
+    meanwhile: str = "wait"
+
+
+@dataclass(frozen=True)
 class Header:
-    """Id, English title, reference, schedule (cron) and calendar of a policy."""
+    """Id, English title, reference, schedule (cron) and calendar of a policy, and whom it asks."""
 
     id: str
     title: str
     ref: str
     schedule: str
     as_of: str
+    asking: Asking = Asking()
 
 
 def read_headers(folder: Path) -> list[Header]:
@@ -78,4 +91,21 @@ def _read(path: Path, name: str) -> Header:
     wrong = wrong or [key for key, is_sound in _SOUND.items() if not is_sound(head[key])]
     if wrong or head["id"] != path.stem:
         raise TieringError(f"{name}: {[*wrong, 'id'][0]} is missing or wrong; run tiering lint, which says how")
-    return Header(**head)  # type: ignore[arg-type]
+    return Header(**head, asking=_read_asking(text, name))  # type: ignore[arg-type]
+
+
+def _read_asking(text: str, name: str) -> Asking:
+    block = _REVIEW.search(text)
+    if block is None:
+        return Asking()
+    try:
+        review = yaml.load(block[0], Loader=_LOADER)["review"]  # noqa: S506 - a safe loader
+        approve = (review or {}).get("approve") or {}
+        given = {key: approve[key] for key in ("within", "unanswered", "meanwhile") if key in approve}
+        asking = Asking(by=tuple(approve.get("by", ())), **given)
+        later(date.min, asking.within)
+    except (yaml.YAMLError, AttributeError, TypeError, ValueError):
+        raise TieringError(f"{name}: review is wrong; run tiering lint, which says how") from None
+    if not all(isinstance(role, str) and re.fullmatch(r"[A-Za-z0-9_]+", role) for role in asking.by):
+        raise TieringError(f"{name}: review.approve.by is wrong; run tiering lint, which says how")
+    return asking

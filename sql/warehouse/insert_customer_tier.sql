@@ -20,7 +20,7 @@ SELECT
   CAST(:run_id AS TEXT)
 FROM begun
 JOIN tiering.decision AS decision
-  ON decision.policy_id = :policy_id AND decision.as_of = :as_of AND decision.revision = :revision
+  ON decision.policy_id = :policy_id AND decision.as_of = :decided_on AND decision.revision = :revision
   AND decision.customer_id = begun.customer_id
 JOIN tiering.tier_definition AS definition
   ON definition.policy_id = :policy_id AND definition.policy_version = :policy_version AND definition.tier = begun.tier

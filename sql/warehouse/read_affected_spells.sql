@@ -1,8 +1,22 @@
 -- Spells and absences that reach a day or begin after it: one row each.
-SELECT customer_id, tier, computed_tier, status, CAST(NULL AS TEXT) AS reason, valid_from, valid_to, run_id
-FROM tiering.customer_tier_history
-WHERE policy_id = :policy_id AND (valid_to IS NULL OR valid_to >= :as_of)
+SELECT
+  spell.customer_id,
+  spell.tier,
+  spell.computed_tier,
+  spell.status,
+  CAST(NULL AS TEXT) AS reason,
+  spell.valid_from,
+  spell.valid_to,
+  spell.run_id
+FROM tiering.customer_tier_history AS spell
+{% if of_some %}
+JOIN work.folded_customer AS folded ON folded.customer_id = spell.customer_id
+{% endif %}
+WHERE spell.policy_id = :policy_id AND (spell.valid_to IS NULL OR spell.valid_to >= :from_day)
 UNION ALL
-SELECT customer_id, NULL, NULL, NULL, reason, valid_from, valid_to, NULL
-FROM tiering.absence
-WHERE policy_id = :policy_id AND (valid_to IS NULL OR valid_to >= :as_of)
+SELECT absence.customer_id, NULL, NULL, NULL, absence.reason, absence.valid_from, absence.valid_to, NULL
+FROM tiering.absence AS absence
+{% if of_some %}
+JOIN work.folded_customer AS folded ON folded.customer_id = absence.customer_id
+{% endif %}
+WHERE absence.policy_id = :policy_id AND (absence.valid_to IS NULL OR absence.valid_to >= :from_day)

@@ -1,0 +1,187 @@
+"""History: reads what runs found and people decided, and writes what differs from the spells that stand."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import Connection
+
+from sql.connect import read_arrow, write_arrow
+from sql.facts import rebuild
+from sql.statements import render, run
+from transforms.fold import SPELL_COLUMNS
+from transforms.history import STATE_COLUMNS, History, Known, Row, difference, fold_decisions
+from transforms.policy import Policy, parse_policy
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Day:
+    """A published day: the run in force on it. Revision 0: nothing was measured, people's decisions took effect."""
+
+    as_of: date
+    revision: int
+    run_id: str
+    policy_version: str
+
+    @property
+    def is_run(self) -> bool:
+        """Whether a run looked at everybody on that day."""
+        return self.revision > 0
+
+
+def read_days(connection: Connection, policy_id: str, from_day: date) -> dict[date, Day]:
+    """Return the published days of a policy from a day on, in order."""
+    rows = run(connection, "warehouse/read_published_days.sql", {"policy_id": policy_id, "from_day": from_day})
+    return {row.as_of: Day(row.as_of, row.revision, row.run_id, row.policy_version) for row in rows}
+
+
+def policies_as_they_ran(connection: Connection, policy: Policy) -> Callable[[str], Policy]:
+    """Return a function that gives the policy in a version that ran."""
+    known = {policy.version: policy}
+
+    def as_it_ran(version: str) -> Policy:
+        if version not in known:
+            text = run(
+                connection, "warehouse/read_policy_text.sql", {"policy_id": policy.id, "policy_version": version}
+            ).scalar_one()
+            known[version] = parse_policy(text, f"{policy.id} as it ran")
+        return known[version]
+
+    return as_it_ran
+
+
+def fold(
+    connection: Connection,
+    policy: Policy,
+    days: Mapping[date, Day],
+    through: date,
+    run_id_of_effect: Callable[[date], str],
+    *,
+    staged: str | None = None,
+    customers: Collection[str] | None = None,
+) -> History:
+    """Fold what runs found from the first of `days` on, which is a run's, with movement, answers and overrides.
+
+    `staged`: the run of the first day whose findings are not published yet. `customers`: whom to fold; by default
+    everybody. Overrides and answers take effect on days up to `through`.
+    """
+    start = min(days)
+    read = _reader(connection, customers)
+    key = {"policy_id": policy.id, "from_day": start}
+    if staged is None:
+        found = read("read_found", key)
+    else:
+        found = read("read_decided", {"run_id": staged}).assign(as_of=start)
+        if any(day > start for day in days):
+            following = read("read_found", {**key, "from_day": start + timedelta(days=1)})
+            found = pd.concat([found, following], ignore_index=True)
+    overrides, answers, grades = (
+        _small(connection, name, key) for name in ("read_overrides", "read_answers", "read_final_grades")
+    )
+    if customers is not None:
+        overrides, answers = (frame[frame["customer_id"].isin(list(customers))] for frame in (overrides, answers))
+    as_it_ran = policies_as_they_ran(connection, policy)
+    known = Known(
+        {day: as_it_ran(each.policy_version).rules_of_movement for day, each in days.items() if each.is_run},
+        {day: each.run_id for day, each in days.items()},
+        found,
+        grades,
+        answers,
+        _usable(policy, overrides),
+        read("read_affected_spells", key),
+        read("read_movement_states", key),
+        lambda: _read_since(connection, policy.id, start - timedelta(days=1)),
+    )
+    return fold_decisions(known, through, run_id_of_effect)
+
+
+def _read_since(connection: Connection, policy_id: str, day: date) -> dict[str, date]:
+    rows = run(connection, "warehouse/read_since.sql", {"policy_id": policy_id, "as_of": day})
+    return {row.customer_id: row.since_on for row in rows}
+
+
+def _reader(connection: Connection, customers: Collection[str] | None) -> Callable[..., pd.DataFrame]:
+    """Return a function that reads a statement's rows, of everybody in bulk or of some customers."""
+    if customers is None:
+        return lambda name, key: _bulk(connection, name, key)
+    rebuild(connection, "folded_customer", {"customer_id": "TEXT"})
+    rows = pa.table({"customer_id": pa.array(sorted(customers), pa.string())})
+    write_arrow(connection, "work.folded_customer", rows)
+    return lambda name, key: _small(connection, name, key, of_some=True)
+
+
+def _bulk(connection: Connection, name: str, key: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the rows as Python objects. On PostgreSQL they are what was committed before this transaction."""
+    sql = render(f"warehouse/{name}.sql", of_some=False)
+    frame = read_arrow(connection, sql, dict(key)).to_pandas(types_mapper=pd.ArrowDtype).astype(object)
+    return frame.where(frame.notna(), None)
+
+
+def _small(connection: Connection, name: str, key: Mapping[str, Any], **names: Any) -> pd.DataFrame:
+    result = run(connection, f"warehouse/{name}.sql", dict(key), **names)
+    return pd.DataFrame([tuple(row) for row in result], columns=list(result.keys()), dtype=object)
+
+
+def _usable(policy: Policy, overrides: pd.DataFrame) -> pd.DataFrame:
+    unknown = ~overrides["tier"].isin(policy.tiers)
+    if unknown.any():
+        log.warning("policy %s: %d overrides name no tier of it and have no effect", policy.id, int(unknown.sum()))
+    return overrides[~unknown]
+
+
+def write(connection: Connection, policy_id: str, done: History) -> None:
+    """Write the spells, absences and states of a fold that differ from those that stand."""
+    begun, ended = difference(done.spells, done.spells_before)
+    spells = _table(policy_id, SPELL_COLUMNS, _SPELL_TYPES, begun)
+    is_spell = pc.is_valid(spells["tier"])
+    absences = ["policy_id", "customer_id", "reason", "valid_from", "valid_to"]
+    history = {
+        "customer_tier_history": spells.filter(is_spell).drop_columns(["reason"]),
+        "absence": spells.filter(pc.invert(is_spell)).select(absences),
+    }
+    _replace(connection, policy_id, ended, history)
+    begun, ended = difference(done.states, done.states_before)
+    _replace(connection, policy_id, ended, {"movement_state": _table(policy_id, STATE_COLUMNS, _STATE_TYPES, begun)})
+
+
+_SPELL_TYPES = {
+    **dict.fromkeys(["customer_id", "tier", "computed_tier", "status", "reason"], pa.string()),
+    **dict.fromkeys(["valid_from", "valid_to"], pa.date32()),
+    "run_id": pa.string(),
+}
+_STATE_TYPES = {
+    **dict.fromkeys(STATE_COLUMNS, pa.string()),
+    **dict.fromkeys(["valid_from", "valid_to", "since_on", "period_from", "found_since"], pa.date32()),
+    "periods": pa.int32(),
+}
+
+
+def _table(policy_id: str, names: list[str], types: Mapping[str, pa.DataType], rows: list[Row]) -> pa.Table:
+    columns = zip(*rows, strict=True) if rows else [()] * len(names)
+    table = pa.table({name: pa.array(list(values), types[name]) for name, values in zip(names, columns, strict=True)})
+    return table.append_column("policy_id", pa.array([policy_id] * table.num_rows, pa.string()))
+
+
+def _replace(
+    connection: Connection, policy_id: str, ended: list[tuple[str, date]], begun: Mapping[str, pa.Table]
+) -> None:
+    if ended:
+        rebuild(connection, "ended_interval", {"customer_id": "TEXT", "valid_from": "DATE"})
+        columns = {
+            "customer_id": pa.array([place[0] for place in ended], pa.string()),
+            "valid_from": pa.array([place[1] for place in ended], pa.date32()),
+        }
+        write_arrow(connection, "work.ended_interval", pa.table(columns))
+        for table in begun:
+            run(connection, "warehouse/delete_intervals.sql", {"policy_id": policy_id}, table=table)
+    for table, rows in begun.items():
+        write_arrow(connection, f"tiering.{table}", rows)
