@@ -56,7 +56,9 @@ def count_items(reports: Iterable[Any]) -> str | None:
     """
     is_sound: dict[tuple[str, str], bool] = {}
     for report in reports:
-        for name, item in getattr(report, "user_properties", ()):
+        if not hasattr(report, "when"):  # a test that was not asked for
+            continue
+        for name, item in report.user_properties:
             if name == "corpus":
                 kind, item_id = item
                 passed = report.passed or report.when != "call"

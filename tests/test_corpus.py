@@ -7,6 +7,7 @@ A new item needs no line here; the heads of the files say how one is written.
 
 from __future__ import annotations
 
+import csv
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from decimal import Decimal
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from html.parser import HTMLParser
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -27,9 +28,9 @@ import airflow_case
 import psycopg
 import pytest
 from aiosmtpd.controller import Controller
-from companies import Warehouses, batch_of, extract, query, warehouses
+from companies import Warehouses, batch_of, extract, policies_for, query, warehouses
 from conftest import free_port
-from corpus_files import FOLDER, Item, each, read_items
+from corpus_files import FOLDER, KINDS, Item, each, read_items
 from openpyxl import load_workbook
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
@@ -44,9 +45,11 @@ from sql.connect import Database, connected, kept_open
 from sql.contract import ENTITIES, SPACES
 from sql.errors import TieringError
 from sql.facts import load_batch
+from sql.people import load_handed_in
 from tiering.connections import database_of, mail_server_of, source_of
 from tiering.lint import lint_file
 from tiering.settings import read_settings
+from transforms.people import COLUMNS
 from transforms.policy import Policy, read_policies
 from transforms.policy_text import PolicyText
 
@@ -528,3 +531,78 @@ def test_a_bad_recipient_or_name_does_no_harm(item: Item, sink: tuple[Sink, Smtp
         paths = write_message_files(tmp_path / "mail", item["file"], bytes(mail_about()))
         assert {path.parent.resolve() for path in paths} == {(tmp_path / "mail").resolve()}
         assert {re.sub("-[0-9a-f]{12}$", "", path.stem) for path in paths} == {told}
+
+
+# Overrides
+
+OVERRIDES = read_items("overrides", {"lines", "columns", "encoding", "end"})
+NAMES = COLUMNS["overrides"]
+HandedIn = tuple[list[Row], list[Row], set[str]]
+
+
+def file_of(item: Item) -> bytes:
+    """The file that people hand in for an item."""
+    line = {
+        "policy_id": "pyramid", "customer_id": item["id"], "tier": "gold", "reason": "popular", "requested_by": "Ann",
+        "approved_by": "Bob", "valid_from": "2024-02-01", "valid_to": "2024-08-01",
+    }  # fmt: skip
+    text = StringIO()
+    text.write(item.get("columns", ",".join(NAMES)) + "\n")
+    for changes in item["lines"]:
+        if isinstance(changes, str):
+            text.write(changes + "\n")
+        else:
+            assert set(changes) <= set(NAMES), item["id"]
+            csv.writer(text, lineterminator="\n").writerow([(line | changes)[name] for name in NAMES])
+    return (text.getvalue().removesuffix("\n") + item.get("end", "\n")).encode(item.get("encoding", "utf-8"))
+
+
+@pytest.fixture(scope="module")
+def handed_in(
+    warehouses: Warehouses, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[list[Row], list[Row], set[str]]:
+    """All files of overrides handed in at once: the lines refused, the lines stored, and the files taken in."""
+    source = Source(warehouses.new("duckdb"), tmp_path_factory.mktemp("overrides"), {})
+    source.add("customers", [sound("customers", item["id"]) for item in OVERRIDES])
+    source.write({})
+    folder = tmp_path_factory.mktemp("handed_in")
+    for item in OVERRIDES:
+        (folder / f"overrides-{item['id']}.csv").write_bytes(file_of(item))
+    warehouse = warehouses.empty("duckdb")
+    now = datetime(2024, 3, 1, 6, tzinfo=UTC)
+    with kept_open(warehouse):
+        load(source, warehouse, whole=False)
+        load_handed_in(warehouse, folder, policies_for("pyramid"), now=now, today=now.date())
+        with connected(warehouse, "tests") as connection:
+            tables = ("refused_line ORDER BY file, line", "override ORDER BY customer_id, valid_from", "handed_in_file")
+            refused, stored, taken = (
+                [dict(row._mapping) for row in connection.execute(text(f"SELECT * FROM tiering.{name}"))]
+                for name in tables
+            )
+    return refused, stored, {row["file"] for row in taken}
+
+
+@each("overrides", OVERRIDES)
+def test_a_bad_line_of_people_is_refused_and_its_neighbours_are_stored(item: Item, handed_in: HandedIn) -> None:
+    outcome, name = item["outcome"], f"overrides-{item['id']}.csv"
+    assert set(outcome) <= {"refused", "stored", "left"}
+    refused, stored, taken = handed_in
+    said = [row["reason"] for row in refused if row["file"] == name]
+    told = as_list(outcome.get("refused", []))
+    assert [part in reason for part, reason in zip(told, said, strict=True)] == [True] * len(told), said
+    rows = [row for row in stored if row["customer_id"] == item["id"] and row["superseded_at"] is None]
+    lines = outcome.get("stored", [])
+    if isinstance(lines, int):
+        assert len(rows) == lines
+    else:
+        assert len(rows) == len(as_list(lines))
+        assert all(is_as(row, line) for row, line in zip(rows, as_list(lines), strict=True)), rows
+    assert (name in taken) != outcome.get("left", False)
+
+
+def test_every_item_of_every_file_is_looked_at() -> None:
+    looked_at = [*TOGETHER, *ALONE, *POLICIES, *CONFIGURATION, *OVERRIDES, *RECIPIENTS]
+    written = [line for kind in KINDS for line in (FOLDER / f"{kind}.yaml").read_text(encoding="utf-8").splitlines()]
+    starts = [line for line in written if re.match(r"  - (\{id: |id: )", line)]
+    assert len(looked_at) == len(starts) > 150
+    assert {path.stem for path in FOLDER.iterdir()} == set(KINDS)
