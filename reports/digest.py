@@ -109,6 +109,34 @@ class QuarantineCount:
 
 
 @dataclass(frozen=True)
+class KeyFieldChange:
+    """A key fact of a customer that changed: what, since when, and which extract of which entity says so.
+
+    `field` is a column of customers, an attribute or an assessed indicator; None is "no value".
+    """
+
+    customer_id: str
+    customer_name: str
+    field: str
+    before: str | None
+    after: str | None
+    changed_on: date
+    entity: str
+    batch: str
+    extracted_on: date | None
+    assessed_by: str | None = None
+
+
+@dataclass(frozen=True)
+class SourceDay:
+    """Through which day an entity was loaded, and whether that is longer ago than it should be."""
+
+    entity: str
+    through_on: date
+    is_stale: bool = False
+
+
+@dataclass(frozen=True)
 class Digest:
     """Everything one account manager is told.
 
@@ -126,12 +154,15 @@ class Digest:
     unassigned_customers: int = 0
     is_correction: bool = False
     customers: int | None = None
+    key_fields: tuple[KeyFieldChange, ...] = ()
+    sources: tuple[SourceDay, ...] = ()
 
 
 def digest_is_quiet(digest: Digest) -> bool:
-    """True when nothing moved, no row was quarantined and no customer lacks a manager."""
+    """True when nothing moved, no key fact changed, no row was quarantined and no customer lacks a manager."""
     return not (
         any(section.movers for section in digest.sections)
+        or digest.key_fields
         or any(count.rows for count in digest.quarantined)
         or digest.unassigned_customers
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import decimal
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -19,7 +19,7 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports.digest import Digest, Mover, PolicySection, by_money_at_stake
+from reports.digest import Digest, KeyFieldChange, Mover, PolicySection, by_money_at_stake
 from reports.text import clean_text
 from reports.wording import (
     NO_VALUE,
@@ -28,6 +28,8 @@ from reports.wording import (
     cause_in_words,
     driver_in_words,
     entity_in_words,
+    field_in_words,
+    value_in_words,
 )
 from reports.workbook import WorkbookFile, write_workbook
 
@@ -97,6 +99,15 @@ class SectionPage:
 
 
 @dataclass(frozen=True)
+class KeyFieldLine:
+    name: str
+    customer_id: str
+    field: str
+    move: str
+    source: str
+
+
+@dataclass(frozen=True)
 class Page:
     """Everything the templates show, ready to be shown."""
 
@@ -108,8 +119,12 @@ class Page:
     totals: tuple[str, ...]
     unassigned: str
     sections: tuple[SectionPage, ...]
+    key_fields: tuple[KeyFieldLine, ...]
+    key_fields_rest: str
     quarantined: tuple[tuple[str, str, str], ...]
     as_of_days: str
+    sources: str
+    stale: str
 
 
 def render_digest(digest: Digest) -> RenderedDigest:
@@ -156,12 +171,50 @@ def _lay_out(digest: Digest, language: Language) -> Page:
         totals=_totals(digest, movers, language),
         unassigned=_("Customers without an account manager: {count}", count=_.count(unassigned)) if unassigned else "",
         sections=tuple(_lay_out_section(section, digest.currency, language) for section in digest.sections),
+        key_fields=tuple(_key_field_line(change, language) for change in digest.key_fields[:MAX_LISTED]),
+        key_fields_rest=_more(len(digest.key_fields) - MAX_LISTED, language),
         quarantined=tuple(
             (entity_in_words(found.entity, language), clean_text(found.rule), _.count(found.rows))
             for found in sorted(digest.quarantined, key=lambda q: (q.entity, q.rule))
             if found.rows
         ),
         as_of_days=_("; ").join(_.date(day) for day in days),
+        sources=_sources(digest, language),
+        stale=_sources(replace(digest, sources=tuple(s for s in digest.sources if s.is_stale)), language),
+    )
+
+
+def _key_field_line(change: KeyFieldChange, language: Language) -> KeyFieldLine:
+    _ = language
+    before, after = (value_in_words(change.field, value, language) for value in (change.before, change.after))
+    source = _("since {date}; {entity}, batch {batch}", date=_.date(change.changed_on),
+               entity=entity_in_words(change.entity, language), batch=clean_text(change.batch, 40))  # fmt: skip
+    if change.extracted_on is not None:
+        source = _("{source}, extracted on {date}", source=source, date=_.date(change.extracted_on))
+    if change.assessed_by:
+        source = _("{source}, assessed by {who}", source=source, who=clean_text(change.assessed_by))
+    return KeyFieldLine(
+        name=clean_text(change.customer_name) or clean_text(change.customer_id),
+        customer_id=clean_text(change.customer_id, 40),
+        field=field_in_words(change.field, language),
+        move=f"{before} → {after}",
+        source=source,
+    )
+
+
+def _more(rest: int, language: Language) -> str:
+    _ = language
+    return _("Not listed here: {count} more, see tiering.key_field_change", count=_.count(rest)) if rest > 0 else ""
+
+
+def _sources(digest: Digest, language: Language) -> str:
+    """Through which day every entity was loaded; entities of the same day together, the oldest first."""
+    _ = language
+    by_day: dict[date, list[str]] = {}
+    for source in sorted(digest.sources, key=lambda s: s.through_on):
+        by_day.setdefault(source.through_on, []).append(entity_in_words(source.entity, language))
+    return _("; ").join(
+        _("{label}: {count}", label=_(", ").join(names), count=_.date(day)) for day, names in by_day.items()
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -180,11 +180,47 @@ def cause_in_words(cause: Cause, language: Language) -> str:
     }[cause]
 
 
+def field_in_words(field: str, language: Language) -> str:
+    """The plain name of a key field; an attribute or an indicator is shown as it is called."""
+    _ = language
+    known = {
+        "account_manager_id": _("Account manager"),
+        "bill_to_id": _("Who pays"),
+        "group_id": _("Group"),
+        "credit_limit": _("Credit limit"),
+        "terms_days": _("Payment terms in days"),
+        "status": _("Status"),
+        "is_blocked": _("Blocked"),
+        "customer_type": _("Type of customer"),
+        "credit_rating": _("Credit rating"),
+        "credit_level": _("Credit level"),
+        "debt_ratio": _("Debt ratio"),
+        "annual_revenue": _("Annual revenue"),
+    }
+    return known.get(field) or clean_text(field)
+
+
+def value_in_words(field: str, value: str | None, language: Language) -> str:
+    """A value of a key field: a flag as yes or no, an amount without needless zeros, nothing as a dash."""
+    _ = language
+    if value is None:
+        return NO_VALUE
+    if field == "is_blocked":
+        return _("yes") if _is_true(value) else _("no")
+    if field == "credit_limit":
+        try:
+            return language.figures("number", [Decimal(value)], "")[0]
+        except InvalidOperation:
+            pass
+    return clean_text(value)
+
+
 def entity_in_words(entity: str, language: Language) -> str:
     """The plain name of a source entity; one that is not known is shown as it is."""
     _ = language
     known = {
         "customers": _("Customer records"),
+        "customer_attributes": _("Customer attributes"),
         "account_managers": _("Account managers"),
         "sales": _("Sales"),
         "receivables": _("Receivables"),

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +23,23 @@ from reports import (
     message_id,
     render_digest,
 )
-from reports.digest import Driver, Mover, PolicySection, QuarantineCount, TierCount
+from reports.digest import Driver, KeyFieldChange, Mover, PolicySection, QuarantineCount, SourceDay, TierCount
 from reports.mail import SmtpServer, write_message_files
 from sql.connect import Database, connected
 from sql.facts import facts_batch_no, lock
+from sql.key_fields import read_freshness
 from sql.statements import run
 from transforms.changes import POPULATION
 from transforms.policy import Policy, parse_policy
 
 FALLBACK = ""
 """Stands for the fallback manager where an account manager is missing, unknown or without an address."""
+
+KEY_FIELDS_TOLD_DAYS = 31
+"""A change of a key field that was found later than this after its day is old news, and told to nobody."""
+
+STALE_AFTER_DAYS = 7
+"""An entity that was loaded through a day longer ago is named in the mail."""
 
 #: After so many refusals or lost connections a mail is dead, and listed.
 MAXIMUM_ATTEMPTS = 10
@@ -63,21 +70,29 @@ def write_digests(
     sender: str,
     fallback_address: str,
     today: datetime | None = None,
+    stale_after_days: int = STALE_AFTER_DAYS,
 ) -> Written:
-    """Write one mail per account manager over all policies published since the last digest.
+    """Write one mail per account manager over all policies published and key fields changed since the last digest.
 
-    One transaction: the runs are marked as reported together with the mails. Nothing published, nothing
-    written. Customers whose manager is missing or has no address go to the fallback and are counted; a
-    manager sees only customers of their own.
+    One transaction: the runs and changes are marked as told together with the mails. Nothing published or changed,
+    nothing written. A change of owner is told to both. Customers whose manager is missing or has no address go to
+    the fallback and are counted; a manager sees only customers of their own.
     """
     now = today or datetime.now(UTC)
     with connected(warehouse, "tiering_warehouse") as connection:
         lock(connection, "digests")
         runs = run(connection, "warehouse/read_unreported_runs.sql").all()
-        if not runs:
+        changes = _read_key_fields(connection)
+        if not runs and not changes:
             return Written(None, 0, 0, 0)
-        digest_id = hashlib.sha256("\x1f".join(sorted(row.run_id for row in runs)).encode()).hexdigest()[:32]
-        digests = list(_gather(connection, runs, currency, fallback_address))
+        told = [f"{row.customer_id} {row.entity} {row.field} {row.changed_on} {row.recorded_at}" for row in changes]
+        content = "\x1f".join([*sorted(row.run_id for row in runs), *sorted(told)])
+        digest_id = hashlib.sha256(content.encode()).hexdigest()[:32]
+        sources = tuple(
+            SourceDay(name, fresh.through_on, fresh.days_old > stale_after_days)
+            for name, fresh in read_freshness(connection, now.date()).items()
+        )
+        digests = list(_gather(connection, runs, changes, sources, currency, fallback_address))
         quiet = without_address = mails = 0
         for digest in digests:
             if digest_is_quiet(digest):
@@ -88,6 +103,21 @@ def write_digests(
             _write_mail(connection, digest, digest_id, domain, sender or f"tiering@{domain}", now)
         for row in runs:
             run(connection, "warehouse/mark_run_reported.sql", {"run_id": row.run_id, "digest_id": digest_id})
+        if changes:
+            run(
+                connection,
+                "warehouse/mark_key_field_told.sql",
+                [
+                    {
+                        "digest_id": digest_id,
+                        "customer_id": row.customer_id,
+                        "entity": row.entity,
+                        "field": row.field,
+                        "changed_on": row.changed_on,
+                    }
+                    for row in changes
+                ],
+            )
         return Written(digest_id, mails, quiet, without_address)
 
 
@@ -123,7 +153,47 @@ def _write_mail(
     )
 
 
-def _gather(connection: Connection, runs: Any, currency: str, fallback_address: str) -> Iterator[Digest]:
+def _read_key_fields(connection: Connection) -> list[Any]:
+    """Return the changes of key fields that are to be told; mark those that came too late."""
+    last_day = run(connection, "warehouse/read_last_day_loaded.sql").scalar_one()
+    if last_day is None:
+        return []
+    recent = {"told_after": last_day - timedelta(days=KEY_FIELDS_TOLD_DAYS)}
+    run(connection, "warehouse/mark_old_key_fields.sql", recent)
+    return list(run(connection, "warehouse/read_untold_key_fields.sql", recent))
+
+
+def _key_fields_by_manager(changes: list[Any], owner: Any) -> dict[str, list[KeyFieldChange]]:
+    found: dict[str, list[KeyFieldChange]] = defaultdict(list)
+    for row in changes:
+        change = KeyFieldChange(
+            customer_id=row.customer_id,
+            customer_name=row.customer_name or row.customer_id,
+            field=row.field,
+            before=row.before,
+            after=row.after,
+            changed_on=row.changed_on,
+            entity=row.entity,
+            batch=row.batch_id,
+            extracted_on=row.extracted_at.date() if row.extracted_at else None,
+            assessed_by=row.assessed_by,
+        )
+        told = {owner(row.account_manager_id)}
+        if row.field == "account_manager_id":
+            told |= {owner(name) for name in (row.before, row.after) if name}
+        for manager_id in told:
+            found[manager_id].append(change)
+    return found
+
+
+def _gather(
+    connection: Connection,
+    runs: Any,
+    changes: list[Any],
+    sources: tuple[SourceDay, ...],
+    currency: str,
+    fallback_address: str,
+) -> Iterator[Digest]:
     managers = {row.account_manager_id: row for row in run(connection, "warehouse/read_managers_of_mail.sql")}
     addresses = {name: _address(row.email) for name, row in managers.items()}
 
@@ -142,7 +212,8 @@ def _gather(connection: Connection, runs: Any, currency: str, fallback_address: 
     newest = {"newest_batch_no": facts_batch_no(connection)}
     for row in run(connection, "warehouse/read_quarantined_by_manager.sql", newest):
         quarantined[owner(row.account_manager_id)][row.entity, row.rule] += int(row.refused_rows)
-    for manager_id in sorted({*sections, *quarantined}):
+    key_fields = _key_fields_by_manager(changes, owner)
+    for manager_id in sorted({*sections, *quarantined, *key_fields}):
         manager = managers.get(manager_id)
         yield Digest(
             manager_id=manager_id,
@@ -156,6 +227,8 @@ def _gather(connection: Connection, runs: Any, currency: str, fallback_address: 
             ),
             unassigned_customers=len(customers[FALLBACK]) if manager_id == FALLBACK else 0,
             customers=len(customers[manager_id]),
+            key_fields=tuple(key_fields.get(manager_id, ())),
+            sources=sources,
         )
 
 

@@ -289,8 +289,8 @@ SOLD = {"CA": "S1", "CB": "S2", "CC": "S3", "CD": "S4"}
 @pytest.fixture
 def four(said: Said) -> Said:
     """Four customers with a sale of 100 in January each; D pays through A, and A and C are a group."""
-    rows = {"CA": {"group_id": "G"}, "CB": {}, "CC": {"group_id": "G"}, "CD": {"bill_to_id": "CA"}}
-    said.put("customers", [customer(number, **changes) for number, changes in rows.items()])  # type: ignore[arg-type]
+    rows: dict[str, Row] = {"CA": {"group_id": "G"}, "CB": {}, "CC": {"group_id": "G"}, "CD": {"bill_to_id": "CA"}}
+    said.put("customers", [customer(number, **changes) for number, changes in rows.items()])
     said.put("sales", [sale(line, customer_id=number) for number, line in SOLD.items()])
     said.put("receivables", [])
     said.put("payments", [])
@@ -446,7 +446,7 @@ def file_mails(database: Database, folder: Path) -> None:
 
 def test_an_erased_name_is_found_nowhere_and_no_extract_brings_it_back(said: Said, tmp_path: Any) -> None:
     database, folder = said.database, tmp_path / "mails"
-    personal = {
+    personal: dict[str, list[Row]] = {
         "assessments": [{
             "customer_id": "CA", "indicator": "credit_level", "value": "B", "assessed_on": "2024-01-05",
             "assessed_by": "R1", "evidence": f"call with {CANARY}",
@@ -457,11 +457,11 @@ def test_an_erased_name_is_found_nowhere_and_no_extract_brings_it_back(said: Sai
         }],
     }  # fmt: skip
     for entity, rows in personal.items():
-        said.put(entity, rows)  # type: ignore[arg-type]
-    others = [customer("CB"), {**customer("CB"), "customer_id": "", "name": CANARY}]
+        said.put(entity, rows)
+    others: list[Row] = [customer("CB"), {**customer("CB"), "customer_id": "", "name": CANARY}]
     old, new = ({"attr_contact": f"{who} 1380000", "attr_credit_rating": who} for who in (OLDER, CANARY))
-    for number, rows in enumerate(([customer("CA", name=OLDER, **old)], [customer("CA", name=CANARY, **new)])):
-        said.put("customers", [*rows, *others])
+    for number, one in enumerate((customer("CA", name=OLDER, **old), customer("CA", name=CANARY, **new))):
+        said.put("customers", [one, *others])
         said.put("sales", [sale("S1", customer_id="CA"), sale("S2", customer_id="CA", net_amount="much")])
         batch = batch_of(f"2024-0{number + 1}")
         extract(database, database, batch, said.folder)
