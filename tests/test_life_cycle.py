@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -11,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from email import message_from_bytes, policy
 from html import unescape
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -52,6 +53,9 @@ from sql.life_cycle import check_shrinkage, find_shrinkage, merge_customers
 from sql.measure import measure_statement, read_indicators, take_measures
 from sql.outbox import send_outbox
 from sql.statements import run_text
+from tiering import jobs
+from tiering.cli import main
+from tiering.settings import Settings, read_settings
 from transforms.policy import Policy, parse_policy
 
 DAY = timedelta(days=1)
@@ -563,3 +567,78 @@ def test_a_page_loses_the_name_and_nothing_else(name: str, before: str, after: s
 def test_a_short_name_is_replaced_in_plain_text_only_before_its_number() -> None:
     redaction = Redaction("C1", ["A"], "(erased)")
     assert redaction.text("* A (C1) | B → A\n* A (C2)") == "* (erased) (C1) | B → A\n* A (C2)"
+
+
+# The commands.
+
+
+@pytest.fixture
+def installed(embedded: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """An installation whose warehouse knows two customers."""
+    for number, name in (("CA", "Ann Canary"), ("CB", "Bo Canary")):
+        query(
+            embedded,
+            "INSERT INTO facts.customers (customer_id, name, holds_from, batch_no) "
+            "VALUES (:number, :name, DATE '2024-01-31', 0)",
+            number=number,
+            name=name,
+        )
+    monkeypatch.setenv("AIRFLOW_CONN_TIERING_WAREHOUSE", json.dumps({"conn_type": "duckdb", "host": embedded.path}))
+    monkeypatch.setenv("TIERING_MAIL_DIR", str(tmp_path / "mail"))
+    return embedded
+
+
+def test_people_merge_and_erase_from_the_command_line(
+    installed: Database, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merging = ["merge", "CA", "CB", "--on", "2024-02-10", "--by", "Li", "--reason", "bought up", "--approved-by"]
+    assert main([*merging, "Li"]) == 1
+    assert "approved by somebody else" in capsys.readouterr().err
+    assert main([*merging, "Wang"]) == 0
+    assert capsys.readouterr().out == "CA counts for CB from 2024-02-10 on\n"
+    assert main([*merging, "Wang"]) == 0
+    assert capsys.readouterr().out == "CA counted already for CB from 2024-02-10 on\n"
+    erasing = ["erase", "CA", "--by", "Li", "--reason", "asked for it"]
+    monkeypatch.setattr("sys.stdin", StringIO(""))
+    assert main(erasing) == 1
+    assert "say --yes" in capsys.readouterr().err
+    assert query(installed, "SELECT COUNT(*) FROM tiering.erasure") == [(0,)]
+    assert main([*erasing, "--yes"]) == 0
+    shown = capsys.readouterr().out
+    assert "facts.customers.name: 1 replaced" in shown
+    assert "CA erased, on " in shown
+    assert "Canary" not in shown
+    assert main([*erasing, "--yes"]) == 0
+    assert "CA was erased before, on " in capsys.readouterr().out
+    assert main(["erase", "C9", "--by", "Li", "--reason", "r", "--yes"]) == 1
+    assert "customer 'C9' is not known" in capsys.readouterr().err
+    assert query(installed, "SELECT name FROM facts.customers ORDER BY 1") == [("(erased)",), ("Bo Canary",)]
+
+
+def test_a_shrunken_batch_stops_validation_until_somebody_says_why(embedded: Database, tmp_path: Path) -> None:
+    """Great Expectations has a floor of its own for the rows of customers, which must give way too."""
+    said, here = Said(embedded, tmp_path / "said"), Settings()
+    take(said, 0, "12345")
+    said.put("customers", [customer("C1")])
+    batch = Batch(day_of(1), day_of(2))
+    _land(said, batch)
+    with pytest.raises(ValidationFailed, match="customers names 1 of the 5 known"):
+        jobs.validate(embedded, here, batch, with_pages=False)
+    with pytest.raises(TieringError, match="was not validated"):
+        jobs.load(embedded, batch, here)
+    jobs.validate(embedded, here, batch, with_pages=False, accept_shrunken="four were sold")
+    jobs.load(embedded, batch, here)
+    assert [row[0] for row in missing(embedded)] == ["C2", "C3", "C4", "C5"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("TIERING_ABSENT_EXTRACTS", "0", "a whole number from 1"),
+        ("TIERING_STALE_AFTER_DAYS", "a week", "a whole number from 1"),
+        ("TIERING_MAXIMUM_SHRINK_SHARE", "50%", "a fraction from 0 to 1"),
+    ],
+)
+def test_a_setting_of_the_life_cycle_that_cannot_be_meant_is_refused(variable: str, value: str, words: str) -> None:
+    with pytest.raises(TieringError, match=f"{variable}: {words}"):
+        read_settings({variable: value})
