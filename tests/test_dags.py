@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
 
 SCHEDULED = ("call_service", "collection_classes", "pyramid", "relationship_abcd", "rfm_555")
 """The policies of this module's installation."""
-OTHERS = {"customer_facts", "follow_ups", "people", "tier_reports"}
+OTHERS = {"customer_facts", "follow_ups", "people", "retention", "tier_reports"}
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_every_dag_has_its_run_book_and_every_task_alerts(folder: Path) -> None:
             assert task.retries == 2
 
 
-@pytest.mark.parametrize("name", ["customer_facts", "tiers", "tier_reports", "follow_ups", "people"])
+@pytest.mark.parametrize("name", ["customer_facts", "tiers", "tier_reports", "follow_ups", "people", "retention"])
 def test_importing_a_dag_file_is_light(name: str) -> None:
     code = (
         "import sys, time, airflow.sdk, airflow.providers.standard.operators.hitl\n"
@@ -391,6 +391,7 @@ def test_the_whole_job_runs_within_one_postgresql_database(folder: Path, postgre
             ("tier__pyramid", {}),
             ("tier__rfm_555", {}),
             ("tier_reports", {}),
+            ("retention", {}),
         ):
             states = airflow_case.states(airflow_case.run_dag(dag_id, **params))
             assert set(states.values()) == {"success"}, (dag_id, states)
@@ -401,6 +402,7 @@ def test_the_whole_job_runs_within_one_postgresql_database(folder: Path, postgre
         ("rfm_555", date(2026, 1, 31)),
     ]
     assert rows(database, "SELECT DISTINCT status FROM tiering.email_outbox") == [("filed",)]
+    assert rows(database, "SELECT DISTINCT pruning_no, outcome FROM tiering.pruning") == [(1, "noop")]
 
 
 def context(run_type: str, logical_date: datetime | None, **params: Any) -> dict[str, Any]:

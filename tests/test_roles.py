@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import jinja2
 import psycopg
 import pytest
+import sqlglot
 from companies import DEMO, WHOLE, Warehouses, policies_for, query, tables_of, warehouses
 from conftest import create_database
 from sqlalchemy import create_engine, text
@@ -24,6 +26,7 @@ from sqlglot import exp, parse_one
 from test_statements import FILES, _name, _names
 
 import expectations
+import sql.statements
 from sql.connect import Database, connected
 from sql.errors import DatabaseFailed, TieringError
 from sql.evaluation import evaluate_policy
@@ -40,7 +43,6 @@ from sql.rights import (
     source_script,
 )
 from sql.schema import pending_upgrades, read_upgrades, upgrade_schema
-from sql.statements import ROOT, render
 from tiering import jobs
 from tiering.roles import _script, excess_of_users, look_at_users
 from tiering.settings import Settings, read_settings
@@ -60,7 +62,12 @@ PUBLISHED = [("pyramid", DAY), ("rfm_555", date(2026, 1, 31)), ("pyramid", date(
 # What the statements need.
 
 OF_OTHERS = {
+    "read_pending_mail": MAILER,
     "read_pending_mails": MAILER,
+    "insert_erasure": OWNER,
+    "read_mail": OWNER,
+    "read_mail_ids": OWNER,
+    "replace_mail": OWNER,
     "update_mail": MAILER,
     "create_schema_upgrade": OWNER,
     "record_schema_upgrade": OWNER,
@@ -68,23 +75,38 @@ OF_OTHERS = {
 """Statements that another role than the writer runs."""
 
 TEMPLATED = {
-    "delete_of_policy": ["tiering.customer_tier", "tiering.customer_class"],
+    "delete_of_policy": ["tiering.customer_tier", "tiering.customer_class", "tiering.tier_notice"],
     "delete_spells": ["tiering.customer_tier_history", "tiering.absence"],
+    "delete_intervals": ["tiering.customer_tier_history", "tiering.absence", "tiering.movement_state"],
     "delete_decided": [],
-    "drop_work_table": [],
-    "create_work_table": [],
-    "count_work_rows": [],
-    "analyze": [],
 }
-"""The tables that a statement with a name to fill in is run on; tables of schema work are left out."""
+"""The tables that a statement with a name to fill in writes; tables of schema work are left out."""
 
-IN_BULK = {"landing.sales", "tiering.customer_tier_history", "tiering.absence", "tiering.tier_change"}
+IN_BULK = {
+    "landing.sales",
+    *(
+        f"tiering.{name}"
+        for name in ("customer_tier_history", "absence", "movement_state", "tier_change", "tier_notice",
+                     "approval_customer", "refused_line", "grade", "override", "customer_notice")
+    ),
+}  # fmt: skip
 """Tables that rows are copied into; landing.sales stands for every table of landing."""
+
+
+class _Anything(jinja2.ChainableUndefined):
+    """Stands for a name that a statement takes: a flag that is not set, or a column whatever it is called."""
+
+    def __str__(self) -> str:
+        return "anything"
+
+
+FORGIVING = sql.statements._templates.overlay(undefined=_Anything)
+"""Renders a statement whatever names it takes: what a flag adds to a WHERE needs no further right."""
 
 
 def role_of(statement: str) -> str:
     """The role that runs a statement: the owner prunes and erases, the writer does what nobody else does."""
-    if statement.startswith(("prune_", "erase_", "record_pruning")):
+    if statement.startswith(("prune_", "erase_", "record_pruning")) and statement != "erase_landed":
         return OWNER
     return OF_OTHERS.get(statement, WRITER)
 
@@ -110,12 +132,18 @@ def needs() -> dict[str, dict[str, set[str]]]:
         if path.parent.name != "warehouse":
             continue
         for names in _names(path)[::11]:  # the entities differ in their columns alone
-            shapes = [names]
-            if "{{ table }}" in path.read_text(encoding="utf-8"):
-                assert path.stem in TEMPLATED, f"say in TEMPLATED which tables {path.name} is run on"
-                shapes = [{**names, "table": table.partition(".")[2]} for table in TEMPLATED[path.stem]]
+            source = path.read_text(encoding="utf-8")
+            shapes = [names if "entity." in source else {**names, "entity": "customers"}]
+            is_written = re.search(r"^(INSERT|UPDATE|DELETE)", source, re.MULTILINE)
+            if "{{ table }}" in source and role_of(path.stem) != OWNER:
+                assert path.stem in TEMPLATED or not is_written, f"say in TEMPLATED which tables {path.name} writes"
+                shapes = [{**names, "table": table.partition(".")[2]} for table in TEMPLATED.get(path.stem, [])]
             for shape in shapes:
-                tree = parse_one(render(_name(path), **shape), read="duckdb")
+                try:
+                    tree = parse_one(FORGIVING.get_template(_name(path)).render(**shape), read="duckdb")
+                except sqlglot.errors.ParseError:
+                    assert not is_written, f"{path.name} writes and cannot be read"
+                    continue
                 for table, right in _rights_of(tree):
                     if table.partition(".")[0] in ("landing", "facts", "tiering"):
                         found[role_of(path.stem)][table].add(right)
@@ -142,12 +170,17 @@ def _rights_of(tree: exp.Expression) -> Iterator[tuple[str, str]]:
             yield f"{table.db}.{table.name}", "select"
 
 
+def missing_of(needed: set[str], held: set[str]) -> set[str]:
+    """The rights that are needed and not held; update of a whole table holds for each of its columns."""
+    return {right for right in needed - held if not (right.startswith("update(") and "update" in held)}
+
+
 def granted(role: str, table: str) -> set[str]:
     """What rights.yaml grants, one right per column where it names columns; select is whole or by column."""
     found: set[str] = set()
     for right in (rights_on(table) or {}).get(role, []):
         word, _, columns = right.rstrip(")").partition("(")
-        if word == "update":
+        if word == "update" and columns:
             found |= {f"update({column.strip()})" for column in columns.split(",")}
         else:
             found.add(word)
@@ -162,9 +195,9 @@ def test_every_table_says_who_may_do_what() -> None:
 @pytest.mark.parametrize("role", [WRITER, MAILER])
 def test_a_role_may_do_what_its_statements_do(role: str) -> None:
     missing = {
-        f"{table}: {', '.join(sorted(rights - granted(role, table)))}"
+        f"{table}: {', '.join(sorted(missing_of(rights, granted(role, table))))}"
         for table, rights in needs()[role].items()
-        if rights - granted(role, table) and table in tables_of_schema()
+        if missing_of(rights, granted(role, table)) and table in tables_of_schema()
     }
     assert not missing, f"{role} needs, by its statements, in sql/roles/rights.yaml: {sorted(missing)}"
 
@@ -176,7 +209,8 @@ def test_a_role_may_write_nothing_that_no_statement_writes(role: str) -> None:
     for named in read_rights():  # rights on a schema hold for all its tables, and are needed where one needs them
         tables = [table for table in tables_of_schema() if named in (table, table.partition(".")[0])]
         used = set().union(*(needed[table] for table in tables))
-        more = granted(role, named) - used - {"select", "own"}
+        whole = {"update"} if any(right.startswith("update(") for right in used) else set()
+        more = granted(role, named) - used - whole - {"select", "own"}
         if tables and more:
             spare[named] = sorted(more)
     assert not spare, f"take back from {role} in sql/roles/rights.yaml, no statement does it: {spare}"
@@ -195,7 +229,7 @@ def test_nobody_is_granted_more_than_rows() -> None:
     }
     assert words <= {"select", "insert", "update", "delete", "own"}
     whole = [table for table, roles in read_rights().items() for rights in roles.values() if "update" in rights]
-    assert not whole, "an update names its columns"
+    assert whole == ["landing"], "an update names its columns"
 
 
 # The whole job under the roles.
@@ -352,7 +386,6 @@ DENIED = {
         "UPDATE tiering.quarantine SET row_json = '{{}}'",
         "UPDATE tiering.email_outbox SET message = ''",
         "UPDATE tiering.override SET tier = 'A'",
-        "INSERT INTO tiering.override (customer_id) VALUES ('C1')",
         "INSERT INTO tiering.schema_upgrade (number) VALUES (1)",
         "SELECT message FROM tiering.email_outbox",
         "SET ROLE tiering_owner",

@@ -57,6 +57,8 @@ def _names(path: Path) -> list[dict[str, Any]]:
             "query": "SELECT position FROM work.parsed_sales",
             "has_customer": True,
             "names_column": True,
+            "counts": True,
+            "has_extraction": True,
         }
         return [
             known,
@@ -66,6 +68,8 @@ def _names(path: Path) -> list[dict[str, Any]]:
                 "has_customer": False,
                 "names_column": False,
                 "whole": [],
+                "counts": False,
+                "has_extraction": False,
             },
         ]
     shapes = []
