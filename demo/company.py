@@ -130,7 +130,7 @@ def generate_company(
             "the planted dirt; ask for at least 100 customers and two years."
         )
     # One stream per topic, so that a change to one table leaves the others as they were.
-    topics = np.random.SeedSequence(seed).spawn(10)
+    topics = np.random.SeedSequence(seed).spawn(11)
     streams = [np.random.Generator(np.random.PCG64(topic)) for topic in topics]
     first, last = np.datetime64(first_day, "D"), np.datetime64(last_day, "D")
 
@@ -143,7 +143,7 @@ def generate_company(
     requests = _take_requests(streams[9], partners, last, relations["service_ticket"].num_rows)
     clean = {
         "sales_rep": pa.table({name: pa.array(values) for name, values in _REPS.items()}),
-        "business_partner": _describe_partners(streams[6], partners, partner_table),
+        "business_partner": _grant_terms(streams[10], _describe_partners(streams[6], partners, partner_table)),
         "invoice": invoices,
         "invoice_line": lines,
         "debtor_item": _post_debtor_items(streams[2], partners, documents),
@@ -273,6 +273,14 @@ def _describe_partners(rng: np.random.Generator, partners: _Partners, partner_ta
     for name, column in described.items():
         partner_table = partner_table.append_column(name, column)
     return partner_table
+
+
+def _grant_terms(rng: np.random.Generator, partner_table: pa.Table) -> pa.Table:
+    """The partners with the special policies and settlements that a few of them were granted."""
+    count = partner_table.num_rows
+    policy = pick(["REB", "PRC", "EXC"], rng.integers(0, 3, count), rng.random(count) >= 0.08)
+    settlement = pick(["MON", "CON"], rng.integers(0, 2, count), rng.random(count) >= 0.10)
+    return partner_table.append_column("special_policy", policy).append_column("special_settlement", settlement)
 
 
 def _name_partners(

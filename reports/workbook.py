@@ -24,7 +24,7 @@ from reports.wording import Language, cause_in_words, driver_in_words, entity_in
 MAX_ROWS: Final = 50_000  # movers listed; far below Excel's 1,048,576, so that mail servers still take the file
 UNDATED: Final = datetime(2000, 1, 1)
 
-Kind = Literal["text", "words", "date", "count", "change", "money"]
+Kind = Literal["text", "words", "date", "count", "change", "money", "number", "percent"]
 Cell = str | int | Decimal | date | None
 
 _CELL_STYLE: Final = {"valign": "top"}
@@ -35,6 +35,8 @@ _STYLES: Final[dict[Kind, dict[str, Any]]] = {
     "count": {"num_format": "#,##0"},
     "change": {"num_format": "+#,##0;\u2212#,##0;0"},
     "money": {"num_format": "#,##0.00"},
+    "number": {"num_format": "#,##0.####"},
+    "percent": {"num_format": "0.0%"},
 }
 _HEADING_STYLE: Final = {"bold": True, "text_wrap": True, "valign": "vcenter", "bg_color": "#E4E7EB", "bottom": 1}
 
@@ -73,6 +75,13 @@ def write_workbook(digest: Digest, title: str) -> WorkbookFile:
     if any(found.rows for found in digest.quarantined):
         sheets.append(_list_quarantined(digest, language))
     as_of = max((section.as_of for section in digest.sections), default=None)
+    content = write_sheets(sheets, title, as_of)
+    name = "customer-tiers.xlsx" if as_of is None else f"customer-tiers-{as_of.isoformat()}.xlsx"
+    return WorkbookFile(name, content)
+
+
+def write_sheets(sheets: Sequence[Sheet], title: str, day: date | None) -> bytes:
+    """Sheets as the bytes of an .xlsx file, dated by `day`: the same sheets give the same bytes."""
     content = BytesIO()
     options = {
         "in_memory": True,
@@ -81,12 +90,11 @@ def write_workbook(digest: Digest, title: str) -> WorkbookFile:
         "strings_to_numbers": False,
     }
     with xlsxwriter.Workbook(content, options) as workbook:
-        created = UNDATED if as_of is None else datetime(as_of.year, as_of.month, as_of.day)
+        created = UNDATED if day is None else datetime(day.year, day.month, day.day)
         workbook.set_properties({"title": title, "created": created})
         for sheet in sheets:
             _write_sheet(workbook, sheet)
-    name = "customer-tiers.xlsx" if as_of is None else f"customer-tiers-{as_of.isoformat()}.xlsx"
-    return WorkbookFile(name, content.getvalue())
+    return content.getvalue()
 
 
 def _list_movers(digest: Digest, language: Language) -> Sheet:

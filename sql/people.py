@@ -298,14 +298,14 @@ class _Checker:
     def _standing_overrides(self, policy_id: str) -> dict[tuple[str, ...], Override]:
         if policy_id not in self._overrides:
             rows = run(self._connection, "warehouse/read_standing_overrides.sql", {"policy_id": policy_id})
-            self._overrides[policy_id] = {row.key: row for row in (Override(*found) for found in rows)}
+            self._overrides[policy_id] = {row.key: row for row in (Override(**found._mapping) for found in rows)}
         return self._overrides[policy_id]
 
     def _standing_grades(self, policy_id: str, as_of: date) -> dict[tuple[str, ...], Grade]:
         if (policy_id, as_of) not in self._grades:
             key = {"policy_id": policy_id, "as_of": as_of}
             rows = run(self._connection, "warehouse/read_standing_grades.sql", key)
-            self._grades[policy_id, as_of] = {row.key: row for row in (Grade(*found) for found in rows)}
+            self._grades[policy_id, as_of] = {row.key: row for row in (Grade(**found._mapping) for found in rows)}
         return self._grades[policy_id, as_of]
 
     def _computed_tiers(self, policy_id: str, as_of: date) -> dict[str, str]:
@@ -327,8 +327,17 @@ def _known_accounts(connection: Connection, grain: str, through: date | None) ->
     return frozenset(run(connection, "warehouse/read_known_accounts.sql", key, grain=grain).scalars())
 
 
-def find_run_to_review(connection: Connection, policy_id: str, as_of: date) -> tuple[str, bool] | None:
-    """Return the run of a day that people look at, and whether it is published.
+@dataclass(frozen=True)
+class ReviewedRun:
+    """The run of a day that people look at: one that waits for an answer, or the one in force."""
+
+    run_id: str
+    revision: int
+    is_published: bool
+
+
+def find_run_to_review(connection: Connection, policy_id: str, as_of: date) -> ReviewedRun | None:
+    """Return the run of a day that people look at.
 
     The newest one that waits for an answer, or else the one in force; None when the day was not decided.
     """
@@ -339,8 +348,9 @@ def find_run_to_review(connection: Connection, policy_id: str, as_of: date) -> t
         if run_id in ended:
             continue
         if run(connection, "warehouse/count_decided.sql", {"run_id": run_id}).scalar_one():
-            return run_id, False
-    return next(((str(row.run_id), True) for row in known if row.status == "published"), None)
+            return ReviewedRun(run_id, revision, is_published=False)
+    in_force = next((row for row in known if row.status == "published"), None)
+    return None if in_force is None else ReviewedRun(in_force.run_id, int(in_force.revision), is_published=True)
 
 
 def read_computed_tiers(connection: Connection, policy_id: str, as_of: date) -> dict[str, str]:
@@ -348,7 +358,7 @@ def read_computed_tiers(connection: Connection, policy_id: str, as_of: date) -> 
     found = find_run_to_review(connection, policy_id, as_of)
     if found is None:
         return {}
-    rows = run(connection, "warehouse/read_computed_tiers.sql", {"run_id": found[0]})
+    rows = run(connection, "warehouse/read_computed_tiers.sql", {"run_id": found.run_id})
     return {row.customer_id: row.computed_tier for row in rows}
 
 
@@ -359,9 +369,8 @@ def check_overrides(
 
     Rows that people's tools write into the table meet their checks here.
     """
-    rows = [
-        Override(*found) for found in run(connection, "warehouse/read_standing_overrides.sql", {"policy_id": policy.id})
-    ]
+    standing = run(connection, "warehouse/read_standing_overrides.sql", {"policy_id": policy.id})
+    rows = [Override(**found._mapping) for found in standing]
     approved = [row for row in rows if row.approved_by is not None]
     if not approved:
         return []

@@ -38,7 +38,7 @@ COLUMNS = {
     "customers": "customer_id name account_manager_id bill_to_id group_id customer_type industry region "
     "opened_on currency credit_limit terms_days status is_blocked attr_ownership attr_employees "
     "attr_annual_revenue attr_revenue_growth attr_market_share attr_assets attr_debt_ratio attr_nature attr_listed "
-    "attr_sex attr_birth_year attr_income_band",
+    "attr_sex attr_birth_year attr_income_band attr_special_policy attr_special_settlement",
     "account_managers": "account_manager_id name email reports_to_id locale region",
     "sales": "line_id document_id customer_id sold_on net_amount currency tax_amount cost_amount "
     "document_type product_id quantity entity",
@@ -462,6 +462,8 @@ def test_a_key_stands_for_one_row_where_nothing_was_planted(arguments: dict[str,
 
 
 ATTRIBUTES_IN_WORDS = {
+    "special_policy": "exclusive_region price_agreement rebate",
+    "special_settlement": "consignment monthly",
     "ownership": "foreign private state_owned",
     "nature": "government joint_stock private state_owned",
     "listed": "False True",

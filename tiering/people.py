@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from sql.connect import Database
@@ -49,3 +49,39 @@ def load_handed_in(
     if done.refused_lines:
         log.warning("%d lines were refused; they stand in tiering.refused_line", done.refused_lines)
     return {**asdict(done), "first_days": {name: day.isoformat() for name, day in sorted(done.first_days.items())}}
+
+
+def write_pack(
+    warehouse: Database, policy: Policy, as_of: date, settings: Settings, *, language: str, sample_size: int
+) -> str:
+    """Write the review pack of a policy and a day; return the name of the file.
+
+    Raises TieringError when the policy publishes no tiers or the day was not decided.
+    """
+    from sql.review_pack import write_review_pack
+
+    path = write_review_pack(
+        warehouse,
+        policy,
+        as_of,
+        settings.review_dir,
+        language=language,
+        currency=settings.reporting_currency,
+        sample_size=sample_size,
+        today=datetime.now(UTC).astimezone(settings.zone).date(),
+    )
+    log.info("review pack written: %s", path)
+    return path.name
+
+
+@repeated
+def prepare_notices(warehouse: Database, policy: Policy, as_of: date, settings: Settings) -> dict[str, Any]:
+    """Write the notices of a published day that were not prepared yet; return the file and how many it tells.
+
+    Raises TieringError when the day is not the latest published one.
+    """
+    from sql.notices import prepare_notices as prepare
+
+    done = prepare(warehouse, policy, as_of, settings.review_dir, now=datetime.now(UTC))
+    log.info("%d notices prepared: %s", done.customers, done.file or "everybody was told already")
+    return {"customers": done.customers, "file": done.file.name if done.file else None}

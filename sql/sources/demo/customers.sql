@@ -45,5 +45,14 @@ SELECT
         WHEN '1' THEN 'low'
         WHEN '2' THEN 'middle'
         WHEN '3' THEN 'high'
-    END AS attr_income_band
+    END AS attr_income_band,
+    CASE partner.special_policy
+        WHEN 'REB' THEN 'rebate'
+        WHEN 'PRC' THEN 'price_agreement'
+        WHEN 'EXC' THEN 'exclusive_region'
+    END AS attr_special_policy,
+    CASE partner.special_settlement
+        WHEN 'MON' THEN 'monthly'
+        WHEN 'CON' THEN 'consignment'
+    END AS attr_special_settlement
 FROM erp.business_partner AS partner
