@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
 
 SCHEDULED = ("call_service", "collection_classes", "pyramid", "relationship_abcd", "rfm_555")
 """The policies of this module's installation."""
-OTHERS = {"customer_facts", "follow_ups", "people", "retention", "tier_reports"}
+OTHERS = {"customer_facts", "customer_notices", "follow_ups", "people", "retention", "review_pack", "tier_reports"}
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,9 @@ def test_every_dag_has_its_run_book_and_every_task_alerts(folder: Path) -> None:
             assert task.retries == 2
 
 
-@pytest.mark.parametrize("name", ["customer_facts", "tiers", "tier_reports", "follow_ups", "people", "retention"])
+@pytest.mark.parametrize(
+    "name", ["customer_facts", "tiers", "tier_reports", "follow_ups", "people", "retention", "review_pack"]
+)
 def test_importing_a_dag_file_is_light(name: str) -> None:
     code = (
         "import sys, time, airflow.sdk, airflow.providers.standard.operators.hitl\n"
