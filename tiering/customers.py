@@ -13,7 +13,7 @@ from sql.erasure import erase_customer
 from sql.errors import TieringError
 from sql.life_cycle import merge_customers
 from tiering import jobs
-from tiering.connections import WAREHOUSE, database_of
+from tiering.connections import WAREHOUSE, database_of, owner_of
 from tiering.settings import read_settings
 
 
@@ -29,7 +29,7 @@ def run_merge(
 ) -> int:
     """Merge a customer into another one and say what follows; return 0. Raises TieringError in one line."""
     with kept_open(database_of(WAREHOUSE)) as warehouse:
-        jobs.prepare_warehouse(warehouse)
+        jobs.prepare_warehouse(warehouse, owner_of())
         merge = merge_customers(
             warehouse,
             customer_id,
@@ -61,7 +61,7 @@ def run_erase(console: Console, customer_id: str, *, reason: str, requested_by: 
         if input("Erase them? [y/N] ").strip().lower() not in ("y", "yes"):
             console.print("Nothing was erased.")
             return 1
-    with kept_open(database_of(WAREHOUSE)) as warehouse:
+    with kept_open(owner_of()) as warehouse:  # the writer of loads may not change what stands in the facts
         jobs.prepare_warehouse(warehouse)
         erasure = erase_customer(
             warehouse,
