@@ -61,6 +61,7 @@ Row = dict[str, Any]
 DATA = read_items("data", {"says", "source", "types", "first", "selects", "encoding"})
 ALONE = [item for item in DATA if {"stops"} & set(item["outcome"]) or {"first", "selects", "encoding"} & set(item)]
 TOGETHER = [item for item in DATA if item not in ALONE]
+OVERRIDES = read_items("overrides", {"lines", "columns", "encoding", "end"})
 OTHER = {"duckdb": "postgresql", "postgresql": "duckdb"}
 
 
@@ -161,6 +162,7 @@ class Found:
     facts: dict[str, list[Row]] = field(default_factory=dict)
     places: dict[str, list[tuple[str, int]]] = field(default_factory=lambda: defaultdict(list))
     """Of every item: entity and position of its rows."""
+    warehouse: Database | None = None
 
 
 def load(source: Source, warehouse: Database, share: str = "0.10", *, whole: bool = True) -> Found:
@@ -215,12 +217,12 @@ def loads(warehouses: Warehouses, tmp_path_factory: pytest.TempPathFactory) -> I
             good = f"ok-{item['id']}"
             source.add("customers", [sound("customers", good)])
             source.add("sales", [sound("sales", good)])
-        source.write({})
         warehouse = warehouses.empty(OTHER[engine])
+        source.add("customers", [sound("customers", item["id"]) for item in OVERRIDES])
+        source.write({})
         with kept_open(warehouse):
-            found = load(source, warehouse, share="1", whole=engine == "duckdb" and not types)
-        found.places = places
-        warehouses.drop(warehouse)
+            found = load(source, warehouse, share="1", whole=engine == "duckdb")
+        found.places, found.warehouse = places, warehouse
         return found
 
     return of
@@ -270,8 +272,7 @@ def check_load(item: Item, found: Found) -> None:
 @pytest.mark.parametrize("engine", ["duckdb", pytest.param("postgresql", marks=pytest.mark.postgres)])
 @each("data", TOGETHER)
 def test_a_bad_row_is_set_aside_and_its_neighbours_are_loaded(item: Item, engine: str, loads: Any) -> None:
-    if item.get("source", engine) != engine:
-        engine = item["source"]  # it is said by this one only, and looked at twice
+    engine = "postgresql" if "types" in item else item.get("source", engine)  # or it is looked at twice
     found = loads(engine, "types" in item)
     check_load(item, found)
     for entity in ("customers", "sales"):
@@ -535,7 +536,6 @@ def test_a_bad_recipient_or_name_does_no_harm(item: Item, sink: tuple[Sink, Smtp
 
 # Overrides
 
-OVERRIDES = read_items("overrides", {"lines", "columns", "encoding", "end"})
 NAMES = COLUMNS["overrides"]
 HandedIn = tuple[list[Row], list[Row], set[str]]
 
@@ -558,20 +558,14 @@ def file_of(item: Item) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def handed_in(
-    warehouses: Warehouses, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[list[Row], list[Row], set[str]]:
+def handed_in(loads: Any, tmp_path_factory: pytest.TempPathFactory) -> HandedIn:
     """All files of overrides handed in at once: the lines refused, the lines stored, and the files taken in."""
-    source = Source(warehouses.new("duckdb"), tmp_path_factory.mktemp("overrides"), {})
-    source.add("customers", [sound("customers", item["id"]) for item in OVERRIDES])
-    source.write({})
     folder = tmp_path_factory.mktemp("handed_in")
     for item in OVERRIDES:
         (folder / f"overrides-{item['id']}.csv").write_bytes(file_of(item))
-    warehouse = warehouses.empty("duckdb")
+    warehouse = loads("duckdb", False).warehouse
     now = datetime(2024, 3, 1, 6, tzinfo=UTC)
     with kept_open(warehouse):
-        load(source, warehouse, whole=False)
         load_handed_in(warehouse, folder, policies_for("pyramid"), now=now, today=now.date())
         with connected(warehouse, "tests") as connection:
             tables = ("refused_line ORDER BY file, line", "override ORDER BY customer_id, valid_from", "handed_in_file")
@@ -582,6 +576,7 @@ def handed_in(
     return refused, stored, {row["file"] for row in taken}
 
 
+@pytest.mark.postgres
 @each("overrides", OVERRIDES)
 def test_a_bad_line_of_people_is_refused_and_its_neighbours_are_stored(item: Item, handed_in: HandedIn) -> None:
     outcome, name = item["outcome"], f"overrides-{item['id']}.csv"
