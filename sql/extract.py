@@ -21,6 +21,7 @@ from sqlalchemy.pool import NullPool
 from sql.connect import Database, connected, unreachable, write_arrow
 from sql.contract import DERIVED, ENTITIES, SPACES, Entity
 from sql.errors import TieringError
+from sql.failures import plain_failure, without_values
 from sql.personal import erase_landed
 from sql.statements import run
 
@@ -185,7 +186,10 @@ class Source:
         try:
             yield
         except StatementError as error:
-            first = str(error.orig).strip().splitlines()[0]
+            failure = plain_failure(self.place, error)
+            if failure.may_pass:  # the source was lost, which says nothing about the SELECT
+                raise failure from None
+            first = without_values(error.orig or error)
             raise TieringError(f"{self.place}: {entity.name}.sql fails: {first}") from None
 
     def execute(self, entity: Entity, sql: str, **options: Any) -> Any:

@@ -22,8 +22,10 @@ from sqlalchemy import Connection, text
 
 import sql.facts
 import sql.failures
-from sql.connect import Database, Session, connected, read_arrow, write_arrow
+from sql.connect import Database, Session, connected, open_engine, read_arrow, write_arrow
+from sql.contract import ENTITIES
 from sql.errors import DatabaseFailed, TieringError
+from sql.extract import Batch, Source
 from sql.failures import repeated, run_unit
 from tiering.jobs import covered_through
 
@@ -344,3 +346,14 @@ def test_a_step_of_the_job_outlives_a_session_that_was_ended(
     monkeypatch.setattr(sql.facts, "facts_through", look_and_lose)
     assert covered_through(database) is None
     assert next(tries) == 3
+
+
+def test_a_select_of_the_source_that_fails_says_no_value(people: Database) -> None:
+    engine = open_engine(people)
+    with engine.connect() as connection:
+        select = "SELECT CAST(name AS INTEGER) AS customer_id FROM people"
+        source = Source(connection, "source erp", {"customers": select}, Batch(date(2024, 1, 1), date(2024, 2, 1)))
+        with pytest.raises(TieringError, match=r"source erp: customers\.sql fails: ") as caught:
+            source.execute(ENTITIES["customers"], select).all()
+    engine.dispose()
+    assert "Kowalski" not in "".join(traceback.format_exception(caught.value))
