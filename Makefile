@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test wwi airflow lint bench lock clean
+.PHONY: help setup demo test faults wwi airflow lint bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -24,6 +24,10 @@ test: setup ## run every test on DuckDB and on a PostgreSQL of their own
 	@tools/postgres.sh
 	@$(BIN)/ruff check .
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15
+
+faults: setup ## inject every fault into every step (about half an hour); make test injects a part of them
+	@tools/postgres.sh
+	@FAULTS=all $(BIN)/python -m pytest -n 2 --dist load tests/test_faults.py --durations=10
 
 wwi: setup ## run the whole job on Wide World Importers (needs ../shared/data/wwi_slice) and print what it found
 	@$(BIN)/python tests/wwi.py

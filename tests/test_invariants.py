@@ -179,6 +179,13 @@ DAMAGE: dict[str, tuple[list[str], str]] = {
         ["UPDATE tiering.tier_change SET to_tier = 'gold' WHERE policy_id = 'pyramid' AND to_tier = 'lead'"],
         "change_rows_are_moves",
     ),
+    "a stale try that published": (
+        [
+            "INSERT INTO tiering.run_attempt (run_id, attempt, started_at) "
+            "SELECT run_id, attempt + 1, started_at FROM tiering.run_attempt WHERE outcome = 'published'"
+        ],
+        "stale_tries_publish_nothing",
+    ),
     "a change of another day": (
         ["UPDATE tiering.tier_change SET as_of = as_of - 1 WHERE policy_id = 'rfm_555'"],
         "change_rows_are_moves",

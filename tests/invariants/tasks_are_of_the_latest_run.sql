@@ -1,4 +1,5 @@
 -- Tasks that stand twice, are not of their policy's latest published run, or are due before they were opened: one row each.
+-- A day on which only people decided has revision 0, and finds no tasks.
 SELECT policy_id, customer_id, task
 FROM tiering.task
 GROUP BY policy_id, customer_id, task
@@ -15,6 +16,6 @@ WHERE run.run_id IS NULL
     SELECT 1
     FROM tiering.run AS later
     WHERE later.policy_id = run.policy_id
-      AND later.status = 'published'
+      AND later.status = 'published' AND later.revision > 0
       AND (later.as_of > run.as_of OR (later.as_of = run.as_of AND later.revision > run.revision))
   )
