@@ -1,5 +1,5 @@
 """
-# people: load
+# people: load → publish
 
 Every day, before tiers are decided: overrides and grades that people put as CSV files into the folder
 `TIERING_HANDED_IN` go into `tiering.override` and `tiering.grade`. Every line is checked for itself; the same file
@@ -8,6 +8,11 @@ again changes nothing. How a file looks stands in `docs/people.md`.
 | fails | means | hurts | do |
 |---|---|---|---|
 | `load` | the folder is not there, a file cannot be read, or the warehouse refused | what people handed in waits; the files before it are in (one transaction each) | read the line in the log; correct the setting or the permissions; clear the task |
+| `publish` | the warehouse refused | overrides that begin or end today wait; nothing is half-written | clear the task |
+
+`publish` puts into force what takes effect up to the day of the run: overrides that begin or end, on their own days, and
+final grades of days that are published. A policy for which nothing changes is left alone. Emits the asset
+`customer_tiers`.
 
 A line that a check refuses does not fail the task: the log counts and explains it without a customer, and
 `tiering.refused_line` keeps it with file, line, what is wrong and what to do. Who handed it in corrects it and hands it in
@@ -17,9 +22,11 @@ again, in a new file. A whole file that is refused stands there as its line 1.
 from __future__ import annotations
 
 import pendulum
-from airflow.sdk import dag, task
+from airflow.sdk import Asset, dag, task
 
 from tiering import runtime
+
+CUSTOMER_TIERS = Asset("customer_tiers")
 
 
 @dag(
@@ -37,15 +44,23 @@ def people():
     @runtime.one_line_errors
     def load() -> dict:
         from tiering import jobs
-        from tiering.connections import WAREHOUSE, database_of
+        from tiering.connections import WAREHOUSE, database_of, owner_of
         from tiering.people import load_handed_in
 
         warehouse = database_of(WAREHOUSE)
-        jobs.prepare_warehouse(warehouse)
+        jobs.prepare_warehouse(warehouse, owner_of())
         return load_handed_in(warehouse, runtime.policies(), runtime.settings())
 
-    # What a line changes is published by the policy's next run; `first_days` of this task says from which day on.
-    load()
+    @task(outlets=[CUSTOMER_TIERS], multiple_outputs=False)
+    @runtime.one_line_errors
+    def publish(**context) -> dict:
+        from tiering import jobs
+        from tiering.connections import WAREHOUSE, database_of
+
+        through = runtime.run_day(context, runtime.settings().zone)
+        return jobs.put_people_into_force(database_of(WAREHOUSE), runtime.policies(), through)
+
+    load() >> publish()
 
 
 people()

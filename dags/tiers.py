@@ -67,10 +67,10 @@ def build_tier_dag(policy, here):
         @runtime.one_line_errors
         def wait(**context) -> bool:
             from tiering import jobs
-            from tiering.connections import WAREHOUSE, database_of
+            from tiering.connections import WAREHOUSE, database_of, owner_of
 
             warehouse = database_of(WAREHOUSE)
-            jobs.prepare_warehouse(warehouse)
+            jobs.prepare_warehouse(warehouse, owner_of())
             as_of = runtime.as_of_of(context, policy)
             through = jobs.covered_through(warehouse)
             return through is not None and through >= as_of

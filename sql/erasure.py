@@ -74,9 +74,9 @@ def erase_customer(
     return Erasure(erased_on, found)
 
 
-def read_erased(connection: Connection, as_of: date) -> set[str]:
-    """Return the customers that were erased by a day: their absence has the reason `erased`."""
-    return {row.customer_id for row in run(connection, "warehouse/read_erased.sql", {"as_of": as_of})}
+def read_erased(connection: Connection) -> dict[str, date]:
+    """Return the customers that were erased, and when: from that day on their absence has the reason `erased`."""
+    return {row.customer_id: row.erased_on for row in run(connection, "warehouse/read_erased.sql")}
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection
 
 from sql.connect import read_arrow, write_arrow
+from sql.erasure import read_erased
 from sql.facts import rebuild
+from sql.people import check_overrides
 from sql.statements import render, run
 from transforms.fold import SPELL_COLUMNS
 from transforms.history import STATE_COLUMNS, History, Known, Row, difference, fold_decisions
@@ -96,10 +99,11 @@ def fold(
         found,
         grades,
         answers,
-        _usable(policy, overrides),
+        _usable(connection, policy, overrides),
         read("read_affected_spells", key),
         read("read_movement_states", key),
         lambda: _read_since(connection, policy.id, start - timedelta(days=1)),
+        read_erased(connection),
     )
     return fold_decisions(known, through, run_id_of_effect)
 
@@ -131,11 +135,20 @@ def _small(connection: Connection, name: str, key: Mapping[str, Any], **names: A
     return pd.DataFrame([tuple(row) for row in result], columns=list(result.keys()), dtype=object)
 
 
-def _usable(policy: Policy, overrides: pd.DataFrame) -> pd.DataFrame:
-    unknown = ~overrides["tier"].isin(policy.tiers)
-    if unknown.any():
-        log.warning("policy %s: %d overrides name no tier of it and have no effect", policy.id, int(unknown.sum()))
-    return overrides[~unknown]
+def _usable(connection: Connection, policy: Policy, overrides: pd.DataFrame) -> pd.DataFrame:
+    """Return the overrides that pass the checks of a line that is handed in; tools may have written the others."""
+    if overrides.empty:
+        return overrides
+    unusable = {(row.customer_id, row.tier, row.valid_from) for row in check_overrides(connection, policy)}
+    places = zip(overrides["customer_id"], overrides["tier"], overrides["valid_from"], strict=True)
+    is_usable = np.array([place not in unusable for place in places], dtype=bool)
+    if not is_usable.all():
+        log.warning(
+            "policy %s: %d overrides in tiering.override fail a check of docs/people.md and have no effect",
+            policy.id,
+            int((~is_usable).sum()),
+        )
+    return overrides[is_usable]
 
 
 def write(connection: Connection, policy_id: str, done: History) -> None:

@@ -17,6 +17,7 @@ from sql.definitions import keep_definitions
 from sql.errors import TieringError
 from sql.facts import lock
 from sql.history import Day, fold, policies_as_they_ran, read_days, write
+from sql.retention import kept_from
 from sql.review import Review, check_answers
 from sql.runs import STAGED, Run, finish_attempt, run_id_of, write_run
 from sql.statements import run
@@ -98,7 +99,7 @@ def publish_people(warehouse: Database, policy: Policy, through: date) -> Public
         runs = [day for day, each in days.items() if each.is_run]
         if not runs or not concerned or policy.publishes == "class":
             return Publication("", "noop")
-        first = min(row.first_on for row in concerned)
+        first = max(min(row.first_on for row in concerned), kept_from(connection, policy.id) or date.min)
         start = max((day for day in runs if day <= first), default=runs[0])
         days = {day: each for day, each in days.items() if day >= start}
         customers = {row.customer_id for row in concerned}

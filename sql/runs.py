@@ -17,6 +17,7 @@ from sql.connect import Database, connected, write_arrow
 from sql.errors import SupersedingInput, TieringError
 from sql.facts import analyze, lock
 from sql.measure import Measurement
+from sql.retention import kept_from
 from sql.statements import run
 from transforms.decide import COMPONENT_COLUMNS, DECISION_COLUMNS, TASK_COLUMNS, Decided, run_input_hash
 from transforms.policy import Policy
@@ -82,6 +83,7 @@ def stage_decisions(
                 revision += 1
         if not noop:
             _check_closed(connection, policy.id, as_of, restate)
+            _check_kept(connection, policy.id, as_of)
         run_id = run_id_of(policy.id, as_of, revision)
         run(
             connection,
@@ -121,8 +123,17 @@ def _check_closed(connection: Connection, policy_id: str, as_of: date, restate: 
     closed = closed_through(connection, policy_id)
     if closed is not None and as_of <= closed.closed_through and not restate:
         raise TieringError(
-            f"policy {policy_id}: {as_of} lies in a period that {closed.closed_by} closed through "
-            f"{closed.closed_through}; to change it, give a reason (parameter restate), which the policy's owner approves"
+            f"policy {policy_id}: {closed.closed_by} closed everything through {closed.closed_through}, and {as_of} "
+            "is part of it; to change it, give a reason (parameter restate), which the policy's owner approves"
+        )
+
+
+def _check_kept(connection: Connection, policy_id: str, as_of: date) -> None:
+    first = kept_from(connection, policy_id)
+    if first is not None and as_of < first:
+        raise TieringError(
+            f"policy {policy_id}: decisions before {first} are no longer kept (TIERING_KEEP_DECISIONS_DAYS), so that "
+            f"the history before it is final; choose {first} or a later day"
         )
 
 

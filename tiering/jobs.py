@@ -191,6 +191,7 @@ def decide(
     """Decide every account and stage the result; return the run, what it would move, and who is asked."""
     import pandas as pd
 
+    from sql.held import read_held_accounts
     from sql.measure import Measurement, read_indicators
     from sql.review import review_run
     from sql.runs import stage_decisions
@@ -200,10 +201,12 @@ def decide(
     with kept_open(warehouse):
         with connected(warehouse, "tiering_warehouse") as connection:
             indicators = read_indicators(connection, policy, taken.table)
+            held = read_held_accounts(connection, policy, taken.as_of)
         through = covered_through(warehouse)
         if through is None:
             raise TieringError("no facts were loaded yet; run customer_facts first")
-        decided = decide_tiers(policy, indicators.to_pandas(types_mapper=pd.ArrowDtype))
+        because = dict(zip(held["account_id"].to_pylist(), held["reason"].to_pylist(), strict=True))
+        decided = decide_tiers(policy, indicators.to_pandas(types_mapper=pd.ArrowDtype), because)
         this = stage_decisions(warehouse, policy, taken, through, decided, restate=restate)
         plain = {**asdict(this), "as_of": this.as_of.isoformat(), "facts_through": this.facts_through.isoformat()}
         if this.is_noop:

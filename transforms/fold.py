@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import pandas as pd
 
-LEFT = "left"
+LEFT, ERASED = "left", "erased"
 CONTENT = ["tier", "computed_tier", "status", "reason"]
 SPELL_COLUMNS = ["customer_id", *CONTENT, "valid_from", "valid_to", "run_id"]
 MOVE_COLUMNS = ["customer_id", "as_of", "from_state", "to_state", "from_tier", "to_tier", "from_found", "to_found"]
@@ -30,7 +31,11 @@ class Folded:
 
 
 def fold_history(
-    days: Mapping[date, str], before: pd.DataFrame, found: pd.DataFrame, runs: Collection[date] | None = None
+    days: Mapping[date, str],
+    before: pd.DataFrame,
+    found: pd.DataFrame,
+    runs: Collection[date] | None = None,
+    erased: Mapping[str, date] | None = None,
 ) -> Folded:
     """Fold what was found on published days onto the state before the first of them.
 
@@ -39,70 +44,62 @@ def fold_history(
     computed_tier, status, reason, valid_from, run_id: the spell or absence that covers the day before.
     `found`: one row per published day and customer in scope, columns as_of,
     customer_id, tier, computed_tier, status, reason; one of tier and reason is set.
-    A customer that was known and is not found on the day of a run has left. Equal neighbours are one spell.
+    A customer that was known and is not found on the day of a run has left, or was `erased` by that day.
+    Equal neighbours are one spell.
     Independent of the order of rows; the days are folded in their own order.
     """
-    state = _plain(before, [*CONTENT, "valid_from", "run_id"])
-    closed: list[pd.DataFrame] = []
-    moves: list[pd.DataFrame] = []
-    by_day = dict(list(found.groupby(found["as_of"].astype(object))))
-    for day in sorted(days):
-        now = _plain(by_day.get(day, found.iloc[:0]), CONTENT)
-        if runs is not None and day not in runs:
-            carried = state[~state.index.isin(now.index)]
-            now = pd.concat([now, carried[CONTENT]])
-        everybody = state.index.union(now.index)
-        old = state.reindex(everybody)
-        new = now.reindex(everybody)
-        gone = ~everybody.isin(now.index)
-        if gone.any():
-            new.loc[gone, "reason"] = LEFT
-        known = everybody.isin(state.index)
-        same = known & _equal(old, new)
-        ended = known & ~same
-        if ended.any():
-            spell = old[ended].copy()
-            spell["valid_to"] = day
-            closed.append(spell)
-        moves.append(_moves_of(old, new, ~same, day))
-        new["valid_from"] = day
-        new["run_id"] = days[day]
-        state = pd.concat([old[same], new[~same]]).sort_index()
-    open_spells = state.copy()
-    open_spells["valid_to"] = None
-    spells = pd.concat([*closed, open_spells]).rename_axis("customer_id").reset_index()
-    spells = spells[SPELL_COLUMNS].sort_values(["customer_id", "valid_from"], ignore_index=True)
-    moved = pd.concat(moves, ignore_index=True)[MOVE_COLUMNS] if moves else pd.DataFrame(columns=MOVE_COLUMNS)
-    return Folded(_without_nan(spells), _without_nan(moved))
-
-
-def _without_nan(frame: pd.DataFrame) -> pd.DataFrame:
-    plain = frame.astype(object)
-    return plain.where(plain.notna(), None)
-
-
-def _plain(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """Return the columns as Python objects by customer, missing values as None."""
-    plain = frame[columns].set_axis(frame["customer_id"].astype(object), axis="index")
-    return _without_nan(plain)
-
-
-def _equal(old: pd.DataFrame, new: pd.DataFrame) -> pd.Series:
-    equal = pd.Series(True, index=old.index)
-    for column in CONTENT:
-        left, right = old[column], new[column]
-        equal &= (left == right) | (left.isna() & right.isna())
-    return equal
-
-
-def _moves_of(old: pd.DataFrame, new: pd.DataFrame, changed: pd.Series, day: date) -> pd.DataFrame:
-    moved = changed & ~((old["tier"] == new["tier"]) | (old["tier"].isna() & new["tier"].isna()))
-    old, new = old[moved], new[moved]
-    states = {
-        "from_state": old["tier"].where(old["tier"].notna(), old["reason"]),
-        "to_state": new["tier"].where(new["tier"].notna(), new["reason"]),
+    state: dict[str, tuple[Content, date, str | None]] = {
+        row[0]: (row[1:5], row[5], row[6]) for row in _rows(before, ["customer_id", *CONTENT, "valid_from", "run_id"])
     }
-    tiers = {"from_tier": old["tier"], "to_tier": new["tier"]}
-    found = {"from_found": old["computed_tier"], "to_found": new["computed_tier"]}
-    frame = pd.DataFrame({**states, **tiers, **found, "as_of": day})
-    return frame.rename_axis("customer_id").reset_index()
+    by_day: dict[date, dict[str, Content]] = {}
+    for row in _rows(found, ["as_of", "customer_id", *CONTENT]):
+        by_day.setdefault(row[0], {})[row[1]] = row[2:]
+    closed: list[tuple[Any, ...]] = []
+    moves: list[tuple[Any, ...]] = []
+
+    def stand(customer_id: str, content: Content, day: date) -> None:
+        known = state.get(customer_id)
+        if known is not None:
+            if known[0] == content:
+                return
+            closed.append((customer_id, *known[0], known[1], day, known[2]))
+        old = known[0] if known is not None else _NOTHING
+        if old[0] != content[0]:
+            states = (old[0] or old[3], content[0] or content[3])
+            moves.append((customer_id, day, *states, old[0], content[0], old[1], content[1]))
+        state[customer_id] = content, day, days[day]
+
+    for day in sorted(days):
+        now = by_day.get(day, {})
+        if runs is None or day in runs:
+            for customer_id in [known for known in state if known not in now]:
+                stand(customer_id, (None, None, None, reason_of_leaving(customer_id, day, erased or {})), day)
+        for customer_id, content in now.items():
+            stand(customer_id, content, day)
+    spells = closed + [
+        (customer_id, *content, begun, None, run) for customer_id, (content, begun, run) in state.items()
+    ]
+    spells.sort(key=lambda spell: (spell[0], spell[5]))
+    moves.sort(key=lambda move: (move[1], move[0]))
+    return Folded(
+        pd.DataFrame(spells, columns=SPELL_COLUMNS, dtype=object),
+        pd.DataFrame(moves, columns=MOVE_COLUMNS, dtype=object),
+    )
+
+
+Content = tuple[Any, ...]
+"""tier, computed_tier, status, reason."""
+_NOTHING: Content = (None, None, None, None)
+
+
+def reason_of_leaving(customer_id: str, day: date, erased: Mapping[str, date]) -> str:
+    """Return why a customer is in no population any more: erased by that day, or left."""
+    erased_on = erased.get(customer_id)
+    return ERASED if erased_on is not None and erased_on <= day else LEFT
+
+
+def _rows(frame: pd.DataFrame, columns: list[str]) -> Iterator[tuple[Any, ...]]:
+    """Return the rows as Python objects, missing values as None."""
+    plain = frame[columns].astype(object)
+    missing = plain.isna()
+    return zip(*((plain[name].mask(missing[name], None)).tolist() for name in columns), strict=True)

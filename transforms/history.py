@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -32,7 +32,8 @@ class Known:
     and customer in scope. `grades`: as_of, customer_id, graded_tier. `answers`: as_of, customer_id, is_approved,
     effective_on. `overrides`: customer_id, tier, valid_from, valid_to.
     `spells` (`SPELL_COLUMNS`) and `states` (`STATE_COLUMNS`, `found` as JSON): what stands and reaches the first day,
-    or begins after it. `since`: since when tiers are held, by customer, on the day before.
+    or begins after it. `since`: since when tiers are held, by customer, on the day before. `erased`: who was erased,
+    and when.
     """
 
     runs: Mapping[date, Rules]
@@ -44,6 +45,7 @@ class Known:
     spells: pd.DataFrame
     states: pd.DataFrame
     since: Callable[[], Mapping[str, date]]
+    erased: Mapping[str, date] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def fold_decisions(known: Known, through: date, run_id_of_effect: Callable[[date
     moving = _who_moves(known.runs, found, states)
     is_moving = found["customer_id"].isin(moving) if moving is not None else pd.Series(True, index=found.index)
     state = _state_before(start, before, states, moving, known.since)
-    moved = move_tiers(known.runs, state, found[is_moving], known.answers, through)
+    moved = move_tiers(known.runs, state, found[is_moving], known.answers, through, known.erased)
     plain = found[~is_moving]
     plain = plain.assign(tier=plain["graded_tier"].where(plain["graded_tier"].notna(), plain["computed_tier"]))
     answered = frozenset(moved.found["as_of"]) - frozenset(runs)
@@ -100,7 +102,7 @@ def fold_decisions(known: Known, through: date, run_id_of_effect: Callable[[date
     found = apply_overrides(find_on_override_days(found, runs, overridden_on), known.overrides)
     effects = (answered | frozenset(overridden_on)) & frozenset(found["as_of"])
     days = {**{day: run_id_of_effect(day) for day in effects}, **known.days}
-    folded = fold_history(days, before, found, runs)
+    folded = fold_history(days, before, found, runs, known.erased)
     return History(
         folded,
         moved,

@@ -15,10 +15,10 @@ import pandas as pd
 from pydantic import Field, field_validator, model_validator
 
 from transforms.calendar import add_months, check_duration, later, parse_window
+from transforms.fold import reason_of_leaving
 from transforms.parts import Part, Words, check_words
 
 HELD, PENDING = "held", "pending"
-LEFT = "left"
 
 YEAR_END, ANNIVERSARY = "calendar_year", "anniversary"
 
@@ -165,7 +165,7 @@ def move_tier(
     if before is None or before.tier is None or before.tier not in rules.tiers:
         status = HELD if finding.held_because else finding.status
         new = Standing(finding.graded_tier or found, found, status, None, finding.status, since_on=day, period_from=day)
-        return _ask(rules, None, new, day, answer, (), None)
+        return _ask(rules, None, new, day, answer, (), None, 0)
     if finding.held_because:
         return replace(before, computed_tier=found, status=HELD, found_status=finding.status, asked_tier=None)
     target, streak, streak_since, periods = _target(rules, before, finding, day)
@@ -185,7 +185,7 @@ def move_tier(
         moved = replace(moved, since_on=day, found=(), found_since=None)
         if not rules.movement.period or rules.tiers.index(target) < rules.tiers.index(before.tier):
             moved = replace(moved, period_from=day, periods=0)
-    return _ask(rules, before, moved, day, answer, streak, streak_since)
+    return _ask(rules, before, moved, day, answer, streak, streak_since, periods)
 
 
 def _target(
@@ -240,6 +240,7 @@ def _ask(
     answer: bool | None,
     streak: tuple[str, ...],
     streak_since: date | None,
+    periods: int,
 ) -> Standing:
     """Return the standing once people were asked: the tier before stays while it is open, and when it is refused."""
     if moved.tier is None or moved.tier not in rules.approved or answer is True:
@@ -249,7 +250,7 @@ def _ask(
     is_renewal = before is not None and moved.tier == before.tier
     if before is not None and before.tier in rules.tiers and not (is_renewal and answer is False):
         kept = replace(
-            moved, tier=before.tier, since_on=before.since_on, period_from=before.period_from, periods=before.periods
+            moved, tier=before.tier, since_on=before.since_on, period_from=before.period_from, periods=periods
         )
     else:
         kept = replace(moved, tier=rules.below(moved.tier), since_on=day, period_from=day, periods=0)
@@ -315,6 +316,7 @@ def move_tiers(
     found: pd.DataFrame,
     answers: pd.DataFrame,
     through: date | None = None,
+    erased: Mapping[str, date] | None = None,
 ) -> Moved:
     """Lead the findings of all runs from a day on through the rules of movement, in the order of their days.
 
@@ -351,7 +353,8 @@ def move_tiers(
                 answer = is_approved if on is not None and on <= day else None
                 stand(customer_id, move_tier(rules[day], old, now[customer_id], day, answer), day)
             else:
-                stand(customer_id, Standing(None, None, None, LEFT), day)
+                reason = reason_of_leaving(customer_id, day, erased or {})
+                stand(customer_id, Standing(None, None, None, reason), day)
         for customer_id, (is_approved, on) in words.items():
             ends = next_day or (through + timedelta(days=1) if through else date.max)
             if day < on < ends and customer_id in state:

@@ -1,7 +1,8 @@
 -- Accounts whose inputs are refused as of a day: one row per account, with one reason and how many rows there are.
 -- A refused row counts while it stands: its interval was not extracted again, nor the row loaded since. Its day, where
 -- it can be read, lies in the window that the policy looks at; what has no day of its own counts always, and what a
--- customers extract says counts from the day of that extract.
+-- customers extract says counts from the day of that extract. The second of two equal rows is not missed, and what
+-- retention has emptied is too old to count.
 {% from 'warehouse/parse.jinja' import parsed, trimmed %}
 WITH {% include 'measures/accounts_of_day.jinja' %},
 loaded AS (
@@ -23,6 +24,8 @@ said AS (
   FROM tiering.quarantine AS quarantine
   JOIN loaded ON loaded.entity = quarantine.entity AND loaded.batch_no = quarantine.batch_no
   WHERE quarantine.customer_id IS NOT NULL
+    AND quarantine.rule <> 'duplicate'
+    AND quarantine.row_json <> '{}'
     AND quarantine.batch_no <= :facts_batch_no
     AND (quarantine.superseded_in IS NULL OR quarantine.superseded_in > :facts_batch_no)
 ),
