@@ -507,6 +507,30 @@ FAULTS = [
 ]  # fmt: skip
 
 
+PACE = PolicyText(
+    (Path(__file__).parent / "policies" / "mistakes" / "pace.yaml").read_text(encoding="utf-8"), "pace.yaml"
+).data
+
+
+def on_calendar(name: str, part: str) -> str:
+    """Return the sound policy on a calendar, with a part."""
+    schedule, as_of = PACE["calendars"][name]["schedule"], PACE["calendars"][name]["as_of"]
+    text = bands(SOUND, *part.split("\n"))
+    return text.replace('"0 6 2 * *"', f'"{schedule}"').replace("previous_month_end", as_of)
+
+
+FAULTS += [
+    Fault(
+        f"pace: {each['name']}",
+        on_calendar(each["calendar"], each["faulty"]),
+        on_calendar(each["calendar"], each["mended"]),
+        [(*each["found"], None)],
+        each["says"],
+    )
+    for each in PACE["faults"]
+]
+
+
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_is_named_and_mended_is_silent(fault: Fault) -> None:
     found = lint(fault.faulty)

@@ -19,6 +19,7 @@ import numpy as np
 from sql.errors import TieringError
 from transforms.conditions import spell_number
 from transforms.decide import find
+from transforms.pace import movement_faults, review_faults, task_faults
 from transforms.parts import Line, PointsLine, TierLine, find_line, lines_holding
 from transforms.policy import Policy, parse_policy
 from transforms.policy_errors import PolicyError
@@ -134,6 +135,7 @@ class _Linter:
         self._check_measures()
         self._check_languages()
         self._check_credit()
+        self._check_pace()
         return in_order(self.found)
 
     # What the policy declares
@@ -765,6 +767,15 @@ class _Linter:
         for tier in self.policy.tiers:
             if tier not in named:
                 self.add("error", "gap", "credit", f"tier {tier} has no {'multiplier' if credit.budget else 'limit'}")
+
+    def _check_pace(self) -> None:
+        """Find rules of movement, review and tasks that come to nothing on the policy's schedule."""
+        for place, message in movement_faults(self.policy):
+            self.add("warning", "movement", place, message)
+        for place, message in review_faults(self.policy):
+            self.add("warning", "review", place, message)
+        for place, message in task_faults(self.policy):
+            self.add("warning", "task", place, message)
 
 
 def _runs(points: Sequence[Any], flags: Sequence[bool]) -> list[tuple[Any, Any]]:
