@@ -64,6 +64,7 @@ PUBLISHED = [("pyramid", DAY), ("rfm_555", date(2026, 1, 31)), ("pyramid", date(
 OF_OTHERS = {
     "read_pending_mail": MAILER,
     "read_pending_mails": MAILER,
+    "insert_closed_period": OWNER,
     "insert_erasure": OWNER,
     "read_mail": OWNER,
     "read_mail_ids": OWNER,

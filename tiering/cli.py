@@ -140,7 +140,27 @@ def build_parser() -> argparse.ArgumentParser:
     for verb in (merge, erase):
         verb.add_argument("--by", required=True, help="who asks for it")
         verb.add_argument("--reason", required=True, help="why, in your own words")
+    close = verbs.add_parser(
+        "close",
+        help="close the days up to one: a run changes them only with a reason and the owner's word; "
+        "an earlier day opens the later ones again",
+    )
+    close.add_argument("--through", type=_day, help="last day that is closed (2025-12-31)")
+    close.add_argument("--policy", help="the policy whose days are closed (default: all policies)")
+    close.add_argument("--by", help="who closes them")
+    close.add_argument("--reason", help="why, such as the accounts of the year")
+    close.add_argument("--list", action="store_true", help="say what is closed, and close nothing")
+    close.set_defaults(refuse=close.error)
     return parser
+
+
+def _check_close(options: argparse.Namespace) -> None:
+    said = [f"--{name}" for name in ("through", "policy", "by", "reason") if getattr(options, name) is not None]
+    lacking = [f"--{name}" for name in ("through", "by", "reason") if getattr(options, name) is None]
+    if options.list and said:
+        options.refuse(f"--list closes nothing; leave out {', '.join(said)}")
+    if not options.list and lacking:
+        options.refuse(f"say {', '.join(lacking)} too, or --list alone")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -151,8 +171,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     if options.verb == "lint" and options.as_of and not options.data:
         options.refuse("--as-of is the day to count on; say --data too")
+    if options.verb == "close":
+        _check_close(options)
     before = logging.root.manager.disable
-    if options.verb in ("check", "lint", "explain", "evaluate", "merge", "erase", "upgrade"):
+    if options.verb in ("check", "lint", "explain", "evaluate", "merge", "erase", "close", "upgrade"):
         logging.disable(logging.WARNING)  # Airflow, which holds the connections, reports its configuration at length
     try:
         return _run(options)
@@ -219,6 +241,12 @@ def _run(options: argparse.Namespace) -> int:
                 requested_by=options.by,
                 approved_by=options.approved_by,
             )
+        elif options.verb == "close":
+            from tiering.close import run_close, run_list
+
+            if options.list:
+                return run_list(console)
+            return run_close(console, options.policy, options.through, closed_by=options.by, reason=options.reason)
         elif options.verb == "erase":
             from tiering.customers import run_erase
 
