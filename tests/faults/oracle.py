@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
+import psycopg
 from sqlalchemy import text
 
 from sql.connect import Database, connected
@@ -86,6 +91,32 @@ def _select(found: list[tuple[str, str, str, str]], *, exact: bool) -> str:
     )
 
 
+_readers: dict[tuple[int | None, str], psycopg.Connection[Any]] = {}
+
+
+@contextmanager
+def reading(database: Database) -> Iterator[psycopg.Connection[Any]]:
+    """A plain client's REPEATABLE READ transaction, in a session that is kept: what it knows of a catalogue is dear."""
+    key = (database.port, database.name)
+    try:
+        _readers[key].execute("SELECT 1")
+    except (KeyError, psycopg.OperationalError):
+        forget(database)
+        _readers[key] = plain_client(database)
+    connection = _readers[key]
+    connection.rollback()
+    connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    yield connection
+    connection.rollback()
+
+
+def forget(database: Database) -> None:
+    """Close the session that reads a database."""
+    reader = _readers.pop((database.port, database.name), None)
+    if reader is not None:
+        reader.close()
+
+
 def read_state(database: Database, *, exact: bool = False, schemas: tuple[str, ...] = EVERYTHING) -> State:
     """Read every table of `schemas` in one REPEATABLE READ transaction; `exact` leaves nothing out."""
     columns = _COLUMNS.format(", ".join(f"'{schema}'" for schema in schemas))
@@ -96,11 +127,11 @@ def read_state(database: Database, *, exact: bool = False, schemas: tuple[str, .
             for name, row in reader.execute(text(_select(found, exact=exact))):  # type: ignore[arg-type]
                 tables.setdefault(name, Counter())[row] += 1
         return State(tables)
-    with plain_client(database) as connection:
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        found = connection.execute(columns).fetchall()  # type: ignore[assignment]
-        for name, row in connection.execute(_select(found, exact=exact)):  # type: ignore[arg-type]
-            tables.setdefault(name, Counter())[row] += 1  # type: ignore[index,arg-type]
+    with reading(database) as connection:
+        found = connection.execute(columns).fetchall()  # type: ignore[assignment,arg-type]
+        if found:
+            for name, row in connection.execute(_select(found, exact=exact)):  # type: ignore[arg-type]
+                tables.setdefault(name, Counter())[row] += 1  # type: ignore[index,arg-type]
     return State(tables)
 
 
@@ -169,11 +200,18 @@ def torn(old: State, new: State, found: State, row_by_row: tuple[str, ...] = ())
 
 def broken_invariants(database: Database) -> list[str]:
     """Return one line per invariant that does not hold."""
-    lines = []
-    with connected(database, "tests") as connection:
-        dialect = "duckdb" if database.kind == "duckdb" else "postgres"
-        for name, statement in INVARIANTS.items():
-            row = connection.execute(text(transpile(statement, dialect))).first()
-            if row is not None:
-                lines.append(f"invariant {name}: {tuple(row)}")
-    return lines
+    if database.kind == "duckdb":
+        with connected(database, "tests") as embedded:
+            rows = {name: embedded.execute(text(query)).first() for name, query in _invariants("duckdb").items()}
+    else:
+        with reading(database) as connection:
+            rows = {  # type: ignore[var-annotated]
+                name: connection.execute(query).fetchone()  # type: ignore[call-overload]
+                for name, query in _invariants("postgres").items()
+            }
+    return [f"invariant {name}: {tuple(row)}" for name, row in rows.items() if row is not None]
+
+
+@cache
+def _invariants(dialect: str) -> dict[str, str]:
+    return {name: transpile(statement, dialect) for name, statement in INVARIANTS.items()}

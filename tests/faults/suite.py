@@ -17,7 +17,17 @@ from demo import generate_company, load_company
 from sql.connect import Database, Session, open_engine
 from tests.cluster import Cluster, plain_client
 from tests.faults.mailbox import Mailbox
-from tests.faults.oracle import NO_NEWS, STANDING, State, between, broken_invariants, differences, read_state, torn
+from tests.faults.oracle import (
+    NO_NEWS,
+    STANDING,
+    State,
+    between,
+    broken_invariants,
+    differences,
+    forget,
+    read_state,
+    torn,
+)
 from tests.faults.steps import BUILD, IN_PARTS, NEXT, ROOT, ROW_BY_ROW, STEPS, World
 from tests.faults.tripwire import Fault
 from tests.faults.workers import Order, Outcome, Process, Workers
@@ -86,6 +96,8 @@ class Suite:
             if template:
                 shutil.copy(template.path, path)
             return Database("duckdb", path=str(path))
+        if template:
+            forget(template)
         how = f" TEMPLATE {template.name}" if template else ""
         self.cluster.execute(f"CREATE DATABASE {name}{how}")
         return self.cluster.named(name)
@@ -95,6 +107,7 @@ class Suite:
             for path in self.folder.glob(f"{Path(database.path).name}*"):
                 path.unlink()
         else:
+            forget(database)
             self.cluster.execute(f"DROP DATABASE IF EXISTS {database.name} WITH (FORCE)")
 
     def _walk(self) -> None:
