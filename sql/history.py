@@ -19,6 +19,7 @@ from sql.erasure import read_erased
 from sql.facts import rebuild
 from sql.people import check_overrides
 from sql.statements import render, run
+from transforms.calendar import LONGEST
 from transforms.fold import SPELL_COLUMNS
 from transforms.history import STATE_COLUMNS, History, Known, Row, difference, fold_decisions
 from transforms.policy import Policy, parse_policy
@@ -139,7 +140,7 @@ def _usable(connection: Connection, policy: Policy, overrides: pd.DataFrame) -> 
     """Return the overrides that pass the checks of a line that is handed in; tools may have written the others."""
     if overrides.empty:
         return overrides
-    unusable = {(row.customer_id, row.tier, row.valid_from) for row in check_overrides(connection, policy)}
+    unusable = {(row.customer_id, row.tier, row.valid_from) for row in check_overrides(connection, policy, LONGEST["days"])}
     places = zip(overrides["customer_id"], overrides["tier"], overrides["valid_from"], strict=True)
     is_usable = np.array([place not in unusable for place in places], dtype=bool)
     if not is_usable.all():

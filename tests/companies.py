@@ -187,15 +187,19 @@ def stage_rows(
     rows: Sequence[Mapping[str, Any]],
     *,
     restate: str | None = None,
+    held: Mapping[str, str] | None = None,
 ) -> Run:
-    """Decide and stage rows of indicators that nobody measured: account_id, account_manager_id (M1), indicators."""
+    """Decide and stage rows of indicators that nobody measured: account_id, account_manager_id (M1), indicators.
+
+    `held`: why an input of an account is not to be trusted.
+    """
     frame = indicator_frame(policy, rows)
     managers = [row.get("account_manager_id", "M1") for row in rows]
     frame["account_manager_id"] = pd.array(managers, dtype=frame["account_manager_id"].dtype)
     with connected(warehouse, "tiering_warehouse") as connection:
         batch_no = facts_batch_no(connection)
     measured = Measurement("by hand", "work.by_hand", as_of, batch_no, len(rows))
-    return stage_decisions(warehouse, policy, measured, as_of, decide_tiers(policy, frame), restate=restate)
+    return stage_decisions(warehouse, policy, measured, as_of, decide_tiers(policy, frame, held), restate=restate)
 
 
 def publish_rows(
