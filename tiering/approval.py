@@ -62,6 +62,11 @@ class AskIfNeeded(HITLOperator):
             }
         return super().execute(context)
 
+    def validate_params_input(self, params_input: Mapping[str, Any]) -> None:
+        """Take an answer that leaves out a field of the form, as one through the REST API may; refuse unknown ones."""
+        if unknown := set(params_input) - set(self.params):
+            raise ValueError(f"the form has no {', '.join(sorted(unknown))}; it has {', '.join(self.params)}")
+
 
 def question(policy: str, task: str, role: str, meanwhile: str = "wait") -> str:
     """Return the text of a request, to be filled in by Airflow when it is made."""
