@@ -55,6 +55,14 @@ FIRST_SPELL = (
 
 # What is done to sound tables, and an invariant that must notice.
 DAMAGE: dict[str, tuple[list[str], str]] = {
+    "a state of movement with another tier": (
+        ["UPDATE tiering.movement_state SET tier = 'B', computed_tier = 'B' WHERE tier = 'A'"],
+        "movement_states_lead_the_history",
+    ),
+    "a doubled state of movement": (
+        ["INSERT INTO tiering.movement_state SELECT * FROM tiering.movement_state WHERE tier IS NULL"],
+        "movement_states_lead_the_history",
+    ),
     "a lost current row": (
         [f"DELETE FROM tiering.customer_tier WHERE policy_id = 'pyramid' AND customer_id = {SOMEBODY}"],
         "current_is_the_open_spell",
