@@ -181,7 +181,7 @@ def _write_notices(connection: Connection, policy: Policy, latest: Day, latest_r
     rows = []
     key = {"policy_id": policy.id, "as_of": latest_run.as_of, "revision": latest_run.revision}
     for row in run(connection, "warehouse/read_lower_found.sql", key).mappings():
-        falls = falls_on(rules, standing_of(row), coming)
+        falls = falls_on(rules, standing_of(dict(row)), coming)
         if falls is not None:
             rows.append(
                 {**row, "falls_on": falls[0], "to_tier": falls[1], "as_of": latest.as_of, "run_id": latest.run_id}
@@ -223,8 +223,8 @@ def _write_tasks(connection: Connection, policy: Policy, this: Run) -> None:
             "title_zh": task.title.get("zh"),
         }
         if task.held_for is not None:
-            held = {"policy_id": policy.id, "run_id": this.run_id, "task": name}
-            held["held_from"] = latest_begin(this.as_of, task.held_for)
+            held_from = latest_begin(this.as_of, task.held_for)
+            held = {"policy_id": policy.id, "run_id": this.run_id, "task": name, "held_from": held_from}
             run(connection, "warehouse/delete_tasks_held_shorter.sql", held)
         found = {"due_on": this.as_of + timedelta(days=task.within_days), "done_by_contact": task.done_by == "contact"}
         run(connection, "warehouse/insert_tasks.sql", {**key, **found})

@@ -12,9 +12,9 @@ WITH concern AS (
   FROM tiering.grade
   WHERE policy_id = :policy_id AND stage = 'final'
   UNION ALL
-  SELECT customer_id, as_of
-  FROM tiering.approval_customer
-  WHERE policy_id = :policy_id AND effective_on > as_of
+  SELECT customer_id, valid_from
+  FROM tiering.movement_state
+  WHERE policy_id = :policy_id AND status = 'pending'
 )
 SELECT customer_id, MIN(first_on) AS first_on
 FROM concern
