@@ -385,7 +385,7 @@ def waiting(warehouse: Any, policy_id: str, as_of: str) -> dict[str, str | None]
         "SELECT customer_id, tier_before FROM tiering.approval_customer "
         f"WHERE policy_id = '{policy_id}' AND as_of = DATE '{as_of}' ORDER BY customer_id",
     )
-    return {number: before for number, before in found}
+    return dict(found)
 
 
 def test_a_customer_that_is_excepted_keeps_the_tier_before_while_the_others_get_theirs(facts: Any) -> None:
@@ -507,7 +507,9 @@ def test_an_override_that_is_handed_in_holds_on_its_days_and_ends_by_itself(fact
         encoding="utf-8",
     )
     current = f"SELECT tier, status, as_of FROM tiering.customer_tier WHERE {key} AND customer_id = '{number}'"
-    story = f"SELECT tier, status, valid_from FROM tiering.customer_tier_history WHERE {key} AND customer_id = '{number}'"
+    story = (
+        f"SELECT tier, status, valid_from FROM tiering.customer_tier_history WHERE {key} AND customer_id = '{number}'"
+    )
     states = []
     for day in (4, 10, 25):
         run = airflow_case.run_dag("people", logical_date=datetime(2026, 2, day, tzinfo=UTC))
