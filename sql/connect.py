@@ -150,8 +150,12 @@ def connected(database: Database, role: str, isolation: IsolationLevel | None = 
         with told_plainly(role, database), connection:
             if isolation and database.kind == "postgresql":
                 connection = connection.execution_options(isolation_level=isolation)
-            with connection.begin():
-                yield connection
+            try:
+                with connection.begin():
+                    yield connection
+            finally:
+                if bulk := connection.info.pop(_BULK, None):
+                    bulk.close()
     finally:
         engine.dispose()
 
@@ -241,7 +245,7 @@ def read_arrow(connection: Connection, sql: str, parameters: dict[str, Any] | No
         numbered = re.sub(r"(?<!:):(\w+)", number, numbered).replace("%%", "%")
         values = [(parameters or {})[name] for name in order]
         try:
-            with _adbc(connection) as bulk, bulk.cursor() as cursor:
+            with _bulk_connection(connection).cursor() as cursor:
                 cursor.execute(numbered, values or None)
                 table = cursor.fetch_arrow_table()
         except dbapi.Error as error:
@@ -287,10 +291,19 @@ def _driver(connection: Connection) -> Any:
     return connection.connection.driver_connection
 
 
-def _adbc(connection: Connection) -> Any:
+_BULK = "tiering_bulk"
+
+
+def _bulk_connection(connection: Connection) -> Any:
+    """Return ADBC's own session beside a connection: opened once, closed with it."""
     from adbc_driver_postgresql import dbapi as postgres
 
-    url = connection.engine.url.set(drivername="postgresql")
-    bounds = f"{url.query.get('options', '')} -c default_transaction_read_only=on"
-    address, _, query = url.update_query_dict({"options": bounds}).render_as_string(hide_password=False).partition("?")
-    return postgres.connect(f"{address}?{query.replace('+', '%20')}")  # libpq reads a plus sign as one
+    if _BULK not in connection.info:
+        url = connection.engine.url.set(drivername="postgresql")
+        bounds = f"{url.query.get('options', '')} -c default_transaction_read_only=on"
+        address, _, query = (
+            url.update_query_dict({"options": bounds}).render_as_string(hide_password=False).partition("?")
+        )
+        # libpq reads a plus sign as one; autocommit, so that each statement sees what is committed by then
+        connection.info[_BULK] = postgres.connect(f"{address}?{query.replace('+', '%20')}", autocommit=True)
+    return connection.info[_BULK]

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from companies import ENGINES, Warehouses, contents, query, stage_rows, warehouses
+from companies import contents, empty, fresh, query, stage_rows, warehouses
 from test_invariants import broken_invariants
 
 from sql.connect import Database
@@ -48,13 +48,6 @@ ASKS = "{approve: {tiers: [A], by: [sales_director, general_manager]}}"
 MEANWHILE = "{approve: {tiers: [A], by: [sales_director], meanwhile: pending}}"
 
 
-@pytest.fixture(params=ENGINES)
-def books(request: pytest.FixtureRequest, warehouses: Warehouses) -> Any:
-    database = warehouses.empty(request.param)
-    yield database
-    warehouses.drop(database)
-
-
 def decide(
     database: Database, policy: Policy, day: date, tiers: Mapping[str, str], **options: Any
 ) -> tuple[Run, Review]:
@@ -88,90 +81,90 @@ def changes(database: Database, day: date) -> list[tuple[Any, ...]]:
     )
 
 
-def test_two_steps_both_must_agree(books: Database) -> None:
+def test_two_steps_both_must_agree(empty: Database) -> None:
     policy = policy_with(review=ASKS)
-    publish(books, policy, DAYS[0], {"c1": "B", "c2": "C"})
-    this, review = decide(books, policy, DAYS[1], {"c1": "A", "c2": "A"})
+    publish(empty, policy, DAYS[0], {"c1": "B", "c2": "C"})
+    this, review = decide(empty, policy, DAYS[1], {"c1": "A", "c2": "A"})
     first, second = review.requests
     assert [(one.step, one.task, one.asked_of) for one in (first, second)] == [
         (1, "approve_sales_director", "sales_director"),
         (2, "approve_general_manager", "general_manager"),
     ]
-    answer_requests(books, this, "ana", approved=True, of=[first])
+    answer_requests(empty, this, "ana", approved=True, of=[first])
     with pytest.raises(TieringError, match="not answered: 2 customers in A; nothing was published"):
-        publish_run(books, policy, this, review)
-    answer_requests(books, this, "bo", approved=True, of=[second], comment="fine")
-    assert publish_run(books, policy, this, review).status == "published"
-    assert stands(books) == {"c1": "A", "c2": "A"}
-    assert query(books, "SELECT step, answered_by, answer FROM tiering.approval ORDER BY step") == [
+        publish_run(empty, policy, this, review)
+    answer_requests(empty, this, "bo", approved=True, of=[second], comment="fine")
+    assert publish_run(empty, policy, this, review).status == "published"
+    assert stands(empty) == {"c1": "A", "c2": "A"}
+    assert query(empty, "SELECT step, answered_by, answer FROM tiering.approval ORDER BY step") == [
         (1, "ana", "approved"),
         (2, "bo", "approved"),
     ]
-    assert broken_invariants(books) == set()
+    assert broken_invariants(empty) == set()
 
 
-def test_a_customer_who_is_excepted_keeps_the_tier_before(books: Database) -> None:
+def test_a_customer_who_is_excepted_keeps_the_tier_before(empty: Database) -> None:
     policy = policy_with(review=ASKS)
-    publish(books, policy, DAYS[0], {"c1": "B", "c2": "C"})
-    this, review = decide(books, policy, DAYS[1], {"c1": "A", "c2": "A", "c3": "A"})
+    publish(empty, policy, DAYS[0], {"c1": "B", "c2": "C"})
+    this, review = decide(empty, policy, DAYS[1], {"c1": "A", "c2": "A", "c3": "A"})
     with pytest.raises(TieringError, match="nobody was asked about customer c9; name customers of"):
-        answer_requests(books, this, "ana", approved=True, of=review.requests[:1], but_not=["c1", "c9"])
-    answer_requests(books, this, "ana", approved=True, of=review.requests[:1], but_not=["c1", "c3"])
-    answer_requests(books, this, "bo", approved=True, of=review.requests[1:])
-    publish_run(books, policy, this, review)
-    assert stands(books) == {"c1": "B held", "c2": "A", "c3": "B held"}
-    moved = {row[0]: row[1:4] for row in changes(books, DAYS[1])}
+        answer_requests(empty, this, "ana", approved=True, of=review.requests[:1], but_not=["c1", "c9"])
+    answer_requests(empty, this, "ana", approved=True, of=review.requests[:1], but_not=["c1", "c3"])
+    answer_requests(empty, this, "bo", approved=True, of=review.requests[1:])
+    publish_run(empty, policy, this, review)
+    assert stands(empty) == {"c1": "B held", "c2": "A", "c3": "B held"}
+    moved = {row[0]: row[1:4] for row in changes(empty, DAYS[1])}
     assert moved == {"c2": ("C", "A", "measures"), "c3": (None, "B", "review")}
-    asked = query(books, "SELECT customer_id, tier_before, is_approved FROM tiering.approval_customer ORDER BY 1")
+    asked = query(empty, "SELECT customer_id, tier_before, is_approved FROM tiering.approval_customer ORDER BY 1")
     assert asked == [("c1", "B", False), ("c2", "C", True), ("c3", None, False)]
-    assert broken_invariants(books) == set()
+    assert broken_invariants(empty) == set()
 
 
-def test_a_policy_that_publishes_meanwhile_keeps_the_tier_before_until_the_answer(books: Database) -> None:
+def test_a_policy_that_publishes_meanwhile_keeps_the_tier_before_until_the_answer(empty: Database) -> None:
     policy = policy_with(review=MEANWHILE)
     for day, tiers in ((DAYS[0], {"c1": "C", "c2": "D"}), (DAYS[1], {"c1": "A", "c2": "C"})):
-        this, review = decide(books, policy, day, tiers)
-        assert publish_run(books, policy, this, review).status == "published"
-    assert stands(books) == {"c1": "C pending", "c2": "C"}
+        this, review = decide(empty, policy, day, tiers)
+        assert publish_run(empty, policy, this, review).status == "published"
+    assert stands(empty) == {"c1": "C pending", "c2": "C"}
     answered = date(2026, 1, 8)
     with pytest.raises(TieringError, match="not answered"):
-        settle_answers(books, policy, this, review, answered)
-    answer_requests(books, this, "ana", approved=True, of=review.requests, effective_on=answered)
-    settle_answers(books, policy, this, review, answered)
-    before = contents(books, "tiering")
-    assert publish_people(books, policy, answered).status == "published"
-    assert stands(books) == {"c1": "A", "c2": "C"}
-    assert changes(books, answered) == [("c1", "C", "A", "review", "[]")]
-    assert query(books, "SELECT revision, run_id FROM tiering.run WHERE as_of = :day", day=answered) == [
+        settle_answers(empty, policy, this, review, answered)
+    answer_requests(empty, this, "ana", approved=True, of=review.requests, effective_on=answered)
+    settle_answers(empty, policy, this, review, answered)
+    before = contents(empty, "tiering")
+    assert publish_people(empty, policy, answered).status == "published"
+    assert stands(empty) == {"c1": "A", "c2": "C"}
+    assert changes(empty, answered) == [("c1", "C", "A", "review", "[]")]
+    assert query(empty, "SELECT revision, run_id FROM tiering.run WHERE as_of = :day", day=answered) == [
         (0, run_id_of("asked", answered, 0))
     ]
-    assert contents(books, "tiering") != before
-    after = contents(books, "tiering")
-    assert publish_people(books, policy, answered).status == "noop"
-    assert contents(books, "tiering") == after
-    assert broken_invariants(books) == set()
+    assert contents(empty, "tiering") != before
+    after = contents(empty, "tiering")
+    assert publish_people(empty, policy, answered).status == "noop"
+    assert contents(empty, "tiering") == after
+    assert broken_invariants(empty) == set()
 
 
-def test_a_refusal_meanwhile_leaves_everybody_where_they_are(books: Database) -> None:
+def test_a_refusal_meanwhile_leaves_everybody_where_they_are(empty: Database) -> None:
     policy = policy_with(review=MEANWHILE)
-    publish(books, policy, DAYS[0], {"c1": "C"})
-    this, review = decide(books, policy, DAYS[1], {"c1": "A"})
-    publish_run(books, policy, this, review)
-    answer_requests(books, this, "ana", approved=False, effective_on=DAYS[1])
-    publish_people(books, policy, DAYS[2])
-    assert stands(books) == {"c1": "C held"}
-    assert query(books, "SELECT status FROM tiering.run WHERE revision > 0") == [("published",)] * 2
+    publish(empty, policy, DAYS[0], {"c1": "C"})
+    this, review = decide(empty, policy, DAYS[1], {"c1": "A"})
+    publish_run(empty, policy, this, review)
+    answer_requests(empty, this, "ana", approved=False, effective_on=DAYS[1])
+    publish_people(empty, policy, DAYS[2])
+    assert stands(empty) == {"c1": "C held"}
+    assert query(empty, "SELECT status FROM tiering.run WHERE revision > 0") == [("published",)] * 2
 
 
-def test_the_total_of_limits_holds_a_publication_with_its_numbers(books: Database) -> None:
+def test_the_total_of_limits_holds_a_publication_with_its_numbers(empty: Database) -> None:
     policy = policy_with(
         review="{breaker: {limit_share: 0.25}}",
         terms="{A: {credit_limit: 1000000}, B: {credit_limit: 500000}, C: {credit_limit: 0}}",
     )
-    publish(books, policy, DAYS[0], {f"c{number}": "B" for number in range(4)})
-    _, review = decide(books, policy, DAYS[1], {"c0": "A", "c1": "B", "c2": "B", "c3": "B"})
+    publish(empty, policy, DAYS[0], {f"c{number}": "B" for number in range(4)})
+    _, review = decide(empty, policy, DAYS[1], {"c0": "A", "c1": "B", "c2": "B", "c3": "B"})
     assert review.requests == ()  # exactly a quarter more
-    _, review = decide(books, policy, DAYS[1], {"c0": "A", "c1": "A", "c2": "B", "c3": "B"})
+    _, review = decide(empty, policy, DAYS[1], {"c0": "A", "c1": "A", "c2": "B", "c3": "B"})
     assert [(one.task, one.asked_of, one.text) for one in review.requests] == [
         (
             "release",
@@ -180,7 +173,7 @@ def test_the_total_of_limits_holds_a_publication_with_its_numbers(books: Databas
             "more than 25 %",
         )
     ]
-    assert query(books, "SELECT status FROM tiering.run WHERE as_of = :day", day=DAYS[1]) == [("held",)]
+    assert query(empty, "SELECT status FROM tiering.run WHERE as_of = :day", day=DAYS[1]) == [("held",)]
 
 
 def close(database: Database, through: date, policy_id: str | None = None) -> None:
@@ -192,16 +185,16 @@ def close(database: Database, through: date, policy_id: str | None = None) -> No
     )  # fmt: skip
 
 
-def test_a_closed_period_changes_only_for_a_reason_that_the_owner_approves(books: Database) -> None:
+def test_a_closed_period_changes_only_for_a_reason_that_the_owner_approves(empty: Database) -> None:
     policy = policy_with()
-    publish(books, policy, DAYS[1], {"c1": "B"})
-    close(books, DAYS[1])
+    publish(empty, policy, DAYS[1], {"c1": "B"})
+    close(empty, DAYS[1])
     with pytest.raises(TieringError, match="controller closed everything through 2025-12-31, and 2025-11-30 is part"):
-        decide(books, policy, DAYS[0], {"c1": "A"})
+        decide(empty, policy, DAYS[0], {"c1": "A"})
     with pytest.raises(TieringError, match="is published, and the facts behind it changed since"):
-        decide(books, policy, DAYS[1], {"c1": "A"})
-    assert stage_rows(books, policy, DAYS[1], [{"account_id": "c1", "level": 3, "refunds": 0}]).is_noop
-    this, review = decide(books, policy, DAYS[1], {"c1": "A"}, restate="late invoice")
+        decide(empty, policy, DAYS[1], {"c1": "A"})
+    assert stage_rows(empty, policy, DAYS[1], [{"account_id": "c1", "level": 3, "refunds": 0}]).is_noop
+    this, review = decide(empty, policy, DAYS[1], {"c1": "A"}, restate="late invoice")
     assert [(one.task, one.text) for one in review.requests] == [
         (
             "release",
@@ -209,53 +202,53 @@ def test_a_closed_period_changes_only_for_a_reason_that_the_owner_approves(books
         )
     ]
     with pytest.raises(TieringError, match="not answered: closed period"):
-        publish_run(books, policy, this, review)
-    answer_requests(books, this, "owner", approved=True)
-    publish_run(books, policy, this, review)
-    publish(books, policy, DAYS[2], {"c1": "A"})  # after it, nobody is asked
-    close(books, DAYS[0], "other")
-    close(books, date(2025, 10, 31))  # a newer closing opens the days after it again
-    this, review = decide(books, policy, DAYS[0], {"c1": "A"})
+        publish_run(empty, policy, this, review)
+    answer_requests(empty, this, "owner", approved=True)
+    publish_run(empty, policy, this, review)
+    publish(empty, policy, DAYS[2], {"c1": "A"})  # after it, nobody is asked
+    close(empty, DAYS[0], "other")
+    close(empty, date(2025, 10, 31))  # a newer closing opens the days after it again
+    this, review = decide(empty, policy, DAYS[0], {"c1": "A"})
     assert review.requests == ()
-    assert broken_invariants(books) == set()
+    assert broken_invariants(empty) == set()
 
 
-def test_a_move_that_came_late_names_what_had_changed_when_it_was_last_kept(books: Database) -> None:
+def test_a_move_that_came_late_names_what_had_changed_when_it_was_last_kept(empty: Database) -> None:
     policy = policy_with(movement="{down: {after: 2}, down_at_once: refunds > 0}")
     for day, tiers in zip(
         DAYS, ({"c1": "A", "c2": "A"}, {"c1": "C", "c2": "A"}, {"c1": "C", "c2": "B!"}, {"c1": "C", "c2": "B"}),
         strict=True,
     ):  # fmt: skip
-        publish(books, policy, day, tiers)
-    assert changes(books, DAYS[1]) == []
-    c1, c2 = changes(books, DAYS[2])
+        publish(empty, policy, day, tiers)
+    assert changes(empty, DAYS[1]) == []
+    c1, c2 = changes(empty, DAYS[2])
     assert c1[:4] == ("c1", "A", "C", "movement")
     assert json.loads(c1[4]) == [{"indicator": "level", "before": "4", "after": "2"}]
     assert c2[:4] == ("c2", "A", "B", "measures")
     assert json.loads(c2[4]) == [{"indicator": "level", "before": "4", "after": "3"}]
-    assert broken_invariants(books) == set()
+    assert broken_invariants(empty) == set()
 
 
-def test_who_will_go_down_is_told_ahead(books: Database) -> None:
+def test_who_will_go_down_is_told_ahead(empty: Database) -> None:
     policy = policy_with(movement="{grace: 2 months, notice: 45 days}")
-    publish(books, policy, DAYS[0], {"c1": "A", "c2": "A"})
-    publish(books, policy, DAYS[1], {"c1": "C", "c2": "A"})
+    publish(empty, policy, DAYS[0], {"c1": "A", "c2": "A"})
+    publish(empty, policy, DAYS[1], {"c1": "C", "c2": "A"})
     notices = "SELECT customer_id, tier, to_tier, falls_on, found_since, as_of FROM tiering.tier_notice"
-    assert query(books, notices) == []  # 59 days ahead
-    publish(books, policy, DAYS[2], {"c1": "D", "c2": "A"})
-    assert query(books, notices) == [("c1", "A", "D", DAYS[3], DAYS[1], DAYS[2])]
-    publish(books, policy, DAYS[3], {"c1": "D", "c2": "A"})
-    assert (query(books, notices), stands(books)) == ([], {"c1": "D", "c2": "A"})
-    assert broken_invariants(books) == set()
+    assert query(empty, notices) == []  # 59 days ahead
+    publish(empty, policy, DAYS[2], {"c1": "D", "c2": "A"})
+    assert query(empty, notices) == [("c1", "A", "D", DAYS[3], DAYS[1], DAYS[2])]
+    publish(empty, policy, DAYS[3], {"c1": "D", "c2": "A"})
+    assert (query(empty, notices), stands(empty)) == ([], {"c1": "D", "c2": "A"})
+    assert broken_invariants(empty) == set()
 
 
-def test_a_task_for_who_held_a_tier_long_enough(books: Database) -> None:
+def test_a_task_for_who_held_a_tier_long_enough(empty: Database) -> None:
     task = "{tasks: {exit: {tiers: [D], held_for: 2 months, within_days: 30, title: {en: Exit review}}}}"
     policy = policy_with(follow_up=task)
     for day, tiers in zip(DAYS, ({"c1": "D", "c2": "C"}, *[{"c1": "D", "c2": "D"}] * 3), strict=True):
-        publish(books, policy, day, tiers)
-        owed = query(books, "SELECT customer_id, opened_on FROM tiering.task ORDER BY 1")
+        publish(empty, policy, day, tiers)
+        owed = query(empty, "SELECT customer_id, opened_on FROM tiering.task ORDER BY 1")
         assert owed == (
             [] if day < DAYS[2] else [("c1", DAYS[2])] if day < DAYS[3] else [("c1", DAYS[2]), ("c2", DAYS[3])]
         )
-    assert stands(books) == {"c1": "D", "c2": "D"}  # nobody leaves by itself
+    assert stands(empty) == {"c1": "D", "c2": "D"}  # nobody leaves by itself
