@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, timedelta
@@ -50,7 +51,9 @@ NAMES = (
     "relationship_abcd", "suitability",
 )  # fmt: skip
 POLICIES = policies_for(*NAMES)
-PIPELINE, RELATIONS = POLICIES["pipeline_stage"], POLICIES["relationship_abcd"]
+PIPELINE = POLICIES["pipeline_stage"]
+# Its exit review without the months that D must have been held, so that a task comes with its first run.
+RELATIONS = parse_policy(re.sub(r" +held_for: .*\n", "", POLICIES["relationship_abcd"].text), "relationship_abcd.yaml")
 SUITABILITY, CALLS = POLICIES["suitability"], POLICIES["call_service"]
 BEGIN = date(2025, 12, 31)
 DAY = timedelta(days=1)
@@ -352,6 +355,17 @@ def test_an_exit_review_is_a_task_and_moves_nobody(embedded: Database) -> None:
         ("C1", "C"),
         ("C2", "C"),
     ]
+
+
+def test_the_shipped_exit_review_waits_for_two_quarters(embedded: Database) -> None:
+    """S8 names no time; six months are ours."""
+    shipped = POLICIES["relationship_abcd"]
+    know(embedded, "C1")
+    found = []
+    for day in (BEGIN, date(2026, 3, 31), date(2026, 6, 30)):
+        publish_rows(embedded, shipped, day, held_by(shipped, {"C1": "D"}))
+        found.append(query(embedded, TASKS))
+    assert found == [[], [], [("C1", "exit_review", date(2026, 6, 30), date(2026, 7, 30), False)]]
 
 
 def test_a_task_that_comes_back_is_opened_again(embedded: Database) -> None:
