@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pyarrow as pa
 from adbc_driver_manager import dbapi
 from pyarrow import csv
@@ -168,7 +167,7 @@ def told_plainly(role: str, database: Database) -> Iterator[None]:
     """
     try:
         yield
-    except failures.DATABASE_ERRORS as error:
+    except failures.database_errors() as error:
         failure = failures.plain_failure(f"{role}: {database.place}", error)
         if failure.sqlstate == failures.LOCK_NOT_AVAILABLE:
             failure = failures.name_blockers(failure, error, open_engine(database))
@@ -273,6 +272,8 @@ def write_arrow(connection: Connection, table: str, rows: pa.Table) -> None:
         raw.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM incoming_rows")  # noqa: S608
         raw.unregister("incoming_rows")
         return
+    from psycopg import Error
+
     raw = _driver(connection)
     statement = f"COPY {table} ({columns}) FROM STDIN (FORMAT csv)"
     try:
@@ -282,7 +283,7 @@ def write_arrow(connection: Connection, table: str, rows: pa.Table) -> None:
                 sink = pa.BufferOutputStream()
                 csv.write_csv(batch, sink, options)
                 copy.write(sink.getvalue().to_pybytes())
-    except psycopg.Error as error:
+    except Error as error:
         raise DBAPIError(statement, None, error, hide_parameters=True) from None
 
 

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar
 
-import duckdb
-import psycopg
 import sqlglot
 from adbc_driver_manager import dbapi
 from sqlalchemy import Engine, text
@@ -26,7 +24,15 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
-DATABASE_ERRORS = (SQLAlchemyError, psycopg.Error, dbapi.Error, duckdb.Error)
+
+@functools.cache
+def database_errors() -> tuple[type[Exception], ...]:
+    """Return what a database raises; no driver is imported before something was raised."""
+    import duckdb
+    import psycopg
+
+    return SQLAlchemyError, psycopg.Error, dbapi.Error, duckdb.Error
+
 
 LOCK_NOT_AVAILABLE = "55P03"
 
@@ -86,6 +92,8 @@ def without_values(error: BaseException, sqlstate: str | None = None) -> str:
 
     Names of tables and columns stay: only errors about a value quote one.
     """
+    import duckdb
+
     sqlstate = sqlstate or _sqlstate_of(error)
     diag = getattr(error, "diag", None)
     lines = (getattr(diag, "message_primary", None) or str(error)).strip().splitlines()
@@ -102,6 +110,9 @@ def _sqlstate_of(error: BaseException) -> str | None:
 
 
 def _is_lost(error: BaseException, cause: BaseException, sqlstate: str | None) -> bool:
+    import duckdb
+    import psycopg
+
     if sqlstate is not None:
         return sqlstate.startswith("08") or sqlstate in _LOST
     if isinstance(cause, duckdb.Error):

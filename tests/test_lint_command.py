@@ -255,7 +255,7 @@ def test_a_yml_file_among_the_policies_of_a_folder_is_not_passed_over(tmp_path: 
         (b"", "the file is empty"),
         (b"- a\n", "a policy is one mapping of keys to values"),
         ("id: p\ntitle: {zh: 政策}\n".encode("gb18030"), "this is not UTF-8; save the file as UTF-8"),
-        (b"id: p\x00\n", "this is no YAML"),
+        (b"id: p\x00\n", "the character U+0000 has no place in a text; remove it"),
         (b"id: broken\ntitel: {en: x}\n", "titel: this key is unknown; did you mean title?"),
     ],
 )
