@@ -11,6 +11,8 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Literal, get_args
 
+from transforms.pace import Keep
+
 Unit = Literal["money", "ratio", "count", "days", "months", "points", "rank", "number", "flag", "text"]
 Direction = Literal["new", "up", "down", "left"]
 Cause = Literal["measures", "policy", "override", "review", "correction", "movement"]
@@ -53,7 +55,10 @@ class Driver:
 
 @dataclass(frozen=True)
 class Mover:
-    """One customer whose published tier moved; `value` is the money at stake in the reporting currency."""
+    """One customer whose published tier moved; `value` is the money at stake in the reporting currency.
+
+    `status` and `computed_tier` are those of the tier it moved to: held or pending, and what the rules alone found.
+    """
 
     customer_id: str
     customer_name: str
@@ -63,6 +68,8 @@ class Mover:
     cause: Cause
     drivers: tuple[Driver, ...]
     value: Decimal | None
+    status: str | None = None
+    computed_tier: str | None = None
 
     def __post_init__(self) -> None:
         _check("the direction of a mover", self.direction, Direction)
@@ -128,6 +135,21 @@ class KeyFieldChange:
 
 
 @dataclass(frozen=True)
+class Notice:
+    """A tier that will go down on a day, should it be found as now; since when it is found lower, and what keeps it."""
+
+    policy_id: str
+    title: Titles
+    customer_id: str
+    customer_name: str
+    tier: str
+    to_tier: str
+    falls_on: date
+    found_since: date | None
+    kept_by: tuple[Keep, ...]
+
+
+@dataclass(frozen=True)
 class SourceDay:
     """Through which day an entity was loaded, and whether that is longer ago than it should be."""
 
@@ -156,13 +178,15 @@ class Digest:
     customers: int | None = None
     key_fields: tuple[KeyFieldChange, ...] = ()
     sources: tuple[SourceDay, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
 
 def digest_is_quiet(digest: Digest) -> bool:
-    """True when nothing moved, no key fact changed, no row was quarantined and no customer lacks a manager."""
+    """True when nothing moved or will go down, no key fact changed, no row was refused, no customer lacks a manager."""
     return not (
         any(section.movers for section in digest.sections)
         or digest.key_fields
+        or digest.notices
         or any(count.rows for count in digest.quarantined)
         or digest.unassigned_customers
     )

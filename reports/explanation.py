@@ -6,7 +6,7 @@ Whoever builds an :class:`Account` has read what one policy keeps of one account
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -14,12 +14,24 @@ from reports.decision_words import DecisionWords, Replay, Row, decide_again
 from reports.digest import Cause, Direction, Driver
 from reports.policy_words import PolicyWords
 from reports.text import clean_text
-from reports.wording import TEXT_LENGTH, Language, cause_in_words, driver_in_words
+from reports.wording import (
+    TEXT_LENGTH,
+    Language,
+    cause_in_words,
+    driver_in_words,
+    entity_in_words,
+    keep_in_words,
+)
 from sql.errors import TieringError
-from transforms.calendar import next_on_calendar
+from transforms.calendar import latest_begin, next_on_calendar
 from transforms.changes import POPULATION
 from transforms.conditions import Condition
+from transforms.movement import PENDING, Standing, falls_on
+from transforms.pace import kept_by
 from transforms.policy import Policy
+
+LOOK_AHEAD_DAYS = 800
+"""How far ahead it is looked when a tier goes down."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +57,16 @@ class Spell:
 
 @dataclass(frozen=True)
 class Decision:
-    """What the run of a day found: a tier with its status and score, or the reason why there is none."""
+    """What the run of a day found: a tier with its status and score, or the reason why there is none.
+
+    `held_because`: why an input could not be trusted.
+    """
 
     tier: str | None
     status: str | None
     score: Decimal | None
     reason: str | None
+    held_because: str | None = None
 
 
 @dataclass(frozen=True)
@@ -74,11 +90,44 @@ class Override:
 
 
 @dataclass(frozen=True)
+class Grade:
+    """A grade that somebody gave: `stage` is screened, pre_graded or final."""
+
+    stage: str
+    tier: str
+    graded_by: str
+    graded_on: date
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Word:
+    """What a role that was asked has answered: approved or rejected; None: nothing yet."""
+
+    role: str
+    answer: str | None
+    answered_by: str | None
+    comment: str | None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A tier that needs somebody's word: whether it was given, from which day on, and what each role said."""
+
+    tier: str
+    is_approved: bool | None
+    effective_on: date | None
+    words: tuple[Word, ...]
+
+
+@dataclass(frozen=True)
 class Account:
     """What one policy, as it ran, keeps of one account: `asked_on` a day, as of the published day in force then.
 
     `spell` is None for a policy that publishes classes and before the first published day of an account,
-    `decision` where the account was not in scope; `first_on` is the day its history begins.
+    `decision` where the account was not in scope; `first_on` is the day its history begins. `standing` is where it
+    stands under movement rules, before overrides; None where no rule remembers anything. `later` holds the moves on
+    days after `as_of` on which people's decisions took effect, the last of which, for whomever, is `people_on`.
     """
 
     policy: Policy
@@ -94,6 +143,11 @@ class Account:
     override: Override | None = None
     first_on: date | None = None
     is_latest: bool = True
+    standing: Standing | None = None
+    grades: tuple[Grade, ...] = ()
+    asked: Asked | None = None
+    later: Mapping[date, Move] = field(default_factory=dict)
+    people_on: date | None = None
 
 
 @dataclass(frozen=True)
@@ -167,11 +221,15 @@ class _Story:
         policy = [self.words.localized(self.policy.title), _("As of {days}", days=day)]
         if account.revision > 1:
             policy.append(_("revision {number}", number=account.revision))
+        moved_later = sorted(account.later.items())
         sections = {
             _("In force"): self._standing(),
             _("What was measured"): self._measured(),
             _("How the rules led there"): self._led(),
-            _("What happened on {date}", date=day): self._happened(),
+            _("What keeps the tier"): self._kept(),
+            _("What people decided"): self._decided(),
+            _("What happened on {date}", date=day): self._happened(account.move),
+            **{_("What happened on {date}", date=_.date(on)): self._happened(move) for on, move in moved_later},
             _("What follows"): self._follows(),
         }
         return Explanation(
@@ -186,6 +244,9 @@ class _Story:
         asked, day = _.date(account.asked_on), _.date(account.as_of)
         if account.asked_on == account.as_of:
             return ""
+        if account.people_on is not None:
+            people = _.date(account.people_on)
+            return _("{day} is the latest run; on {people} decisions of people took effect.", day=day, people=people)
         if account.is_latest:
             return _("{day} is the latest published day; it is in force on {asked}.", day=day, asked=asked)
         return _("Nothing was published on {asked}; {day} is in force on that day.", day=day, asked=asked)
@@ -294,10 +355,99 @@ class _Story:
             by_rules = _("Tier by the rules: {tier}", tier=tier)
         return [*rows, *self.decision.steps(), Row((by_rules,))]
 
+    # ---- what keeps a tier
+
+    def _kept(self) -> list[Row]:
+        """Which rules keep a tier that is not the one found, since when, and how long."""
+        _, standing, account = self.language, self.account.standing, self.account
+        if standing is None or standing.tier is None or standing.computed_tier in (None, standing.tier):
+            return []
+        if standing.tier not in self.policy.tiers or standing.computed_tier not in self.policy.tiers:
+            return []
+        rows: list[tuple[str, str]] = []
+        if account.spell is not None and account.spell.status == "overridden":
+            rows.append((_("Below the override"), self.words.tier(standing.tier)))
+        if account.decision is not None and account.decision.held_because is not None:
+            reason = self._input(account.decision.held_because)
+            rows.append((_("Input"), _("not to be trusted ({reason}); this finding does not count", reason=reason)))
+        if standing.found_since is not None:
+            found = _.date(standing.found_since)
+            is_up = self._rank(standing.computed_tier) < self._rank(standing.tier)
+            rows.append((_("Better tiers found since") if is_up else _("Lower tiers found since"), found))
+        if standing.status != PENDING:
+            rows += [keep_in_words(keep, _) for keep in kept_by(self.policy, standing, account.as_of)]
+            rows += self._falls(standing)
+        return [Row(cells) for cells in rows]
+
+    def _rank(self, tier: str) -> int:
+        return self.policy.tiers.index(tier)
+
+    def _input(self, held_because: str) -> str:
+        _ = self.language
+        entity, colon, rule = held_because.partition(": ")
+        if not colon:
+            return clean_text(held_because, TEXT_LENGTH)
+        return _("{title}: {value}", title=entity_in_words(entity, _), value=clean_text(rule, TEXT_LENGTH))
+
+    def _falls(self, standing: Standing) -> list[tuple[str, str]]:
+        """When the tier goes down, as far as the policy's calendar is looked ahead; of the latest day alone."""
+        _, account = self.language, self.account
+        if not account.is_latest or (account.spell is not None and account.spell.status == "overridden"):
+            return []
+        coming = [next_on_calendar(self.policy.as_of, account.as_of)]
+        while (coming[-1] - account.as_of).days <= LOOK_AHEAD_DAYS:
+            coming.append(next_on_calendar(self.policy.as_of, coming[-1]))
+        falls = falls_on(self.policy.rules_of_movement, standing, coming)
+        if falls is None:
+            return []
+        said = _(
+            "to {tier} on {date}, should it be found as now", tier=self.words.tier(falls[1]), date=_.date(falls[0])
+        )
+        return [(_("Goes down"), said)]
+
+    # ---- what people decided
+
+    def _decided(self) -> list[Row]:
+        """The grades that people gave, and who was asked about the tier."""
+        _, account = self.language, self.account
+        stages = {
+            "screened": _("First look"), "pre_graded": _("Pre-grade by the region"),
+            "final": _("Final grade by the committee"),
+        }  # fmt: skip
+        rows = []
+        for grade in account.grades:
+            said = _(
+                "{tier}, by {who} on {date}",
+                tier=self.words.tier(grade.tier),
+                who=clean_text(grade.graded_by),
+                date=_.date(grade.graded_on),
+            )
+            reason = clean_text(grade.reason or "", TEXT_LENGTH)
+            said = _("{title}: {value}", title=said, value=reason) if reason else said
+            rows.append((stages.get(grade.stage, clean_text(grade.stage)), said))
+        asked = account.asked
+        if asked is not None:
+            answer = {None: _("waits for an answer"), True: _("approved"), False: _("refused")}[asked.is_approved]
+            if asked.is_approved is not None and asked.effective_on is not None:
+                answer = _("{answer}, from {date} on", answer=answer, date=_.date(asked.effective_on))
+            said = _("{title}: {value}", title=self.words.tier(asked.tier), value=answer)
+            rows.append((_("Needs a word"), said))
+            rows += [(self.words.role(word.role), self._word(word)) for word in asked.words]
+        return [Row(cells) for cells in rows]
+
+    def _word(self, word: Word) -> str:
+        _ = self.language
+        if word.answer is None:
+            return _("no answer yet")
+        who = clean_text(word.answered_by or "")
+        said = _("yes, by {who}", who=who) if word.answer == "approved" else _("no, by {who}", who=who)
+        comment = clean_text(word.comment or "", TEXT_LENGTH)
+        return _("{title}: {value}", title=said, value=comment) if comment else said
+
     # ---- what happened
 
-    def _happened(self) -> list[Row]:
-        _, move = self.language, self.account.move
+    def _happened(self, move: Move | None) -> list[Row]:
+        _ = self.language
         if self._is_class or self.account.spell is None:
             return []
         if move is None:
@@ -345,6 +495,13 @@ class _Story:
         actions = self.words.localized(known.actions) if known is not None else ""
         return [(_("Class"), self.words.value(axis.of, value)), (_("Action for the class"), actions)]
 
+    def _has_held_for(self, duration: str) -> bool:
+        """Whether the tier that was found is the one that has been held for so long."""
+        spell, replay, day = self.account.spell, self.replay, self.account.as_of
+        if spell is None or replay is None or spell.tier != replay.state:
+            return False
+        return spell.since_on <= latest_begin(day, duration)
+
     def _tasks(self) -> list[str]:
         """The follow-ups that the run of the day found, each with the day by which it is to be done."""
         _, replay = self.language, self.replay
@@ -354,6 +511,7 @@ class _Story:
             task
             for task in self.policy.follow_up.tasks.values()
             if (task.tiers is None or replay.state in task.tiers)
+            and (task.held_for is None or self._has_held_for(task.held_for))
             and (task.when is None or replay.holds(Condition(task.when)))
         ]
         days = [_.date(self.account.as_of + timedelta(days=task.within_days)) for task in owed]

@@ -274,7 +274,7 @@ class PolicyWords:
             "agent": _("through an agent"),
             "self_service": _("self-service"),
         }
-        said = [self._role(service.owner)] if service.owner else []
+        said = [self.role(service.owner)] if service.owner else []
         if service.coverage and coverage[service.coverage] not in said:
             said.append(coverage[service.coverage])
         if service.span is not None:
@@ -295,8 +295,8 @@ class PolicyWords:
                 said.append(_("{share} settled within {days}", share=share, days=days))
         return said
 
-    def _role(self, owner: str) -> str:
-        """Who looks after a customer; a role that is not known is shown as the policy writes it."""
+    def role(self, owner: str) -> str:
+        """Who looks after a customer, or is asked; a role that is not known is shown as the policy writes it."""
         _ = self.language
         plain = clean_text(owner.replace("_", " "))
         known = {
@@ -307,6 +307,11 @@ class PolicyWords:
             "regional manager": _("regional manager"),
             "business manager": _("business manager"),
             "sales director": _("sales director"),
+            "marketing director": _("marketing director"),
+            "finance director": _("finance director"),
+            "risk manager": _("risk manager"),
+            "general manager": _("general manager"),
+            "policy owner": _("policy owner"),
             "sales desk": _("sales desk"),
             "inside sales": _("inside sales"),
             "service team": _("service team"),

@@ -19,16 +19,18 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports.digest import Digest, KeyFieldChange, Mover, PolicySection, by_money_at_stake
+from reports.digest import Digest, KeyFieldChange, Mover, Notice, PolicySection, by_money_at_stake
 from reports.text import clean_text
 from reports.wording import (
     NO_VALUE,
     TEXT_LENGTH,
     Language,
-    cause_in_words,
     driver_in_words,
     entity_in_words,
     field_in_words,
+    keep_in_words,
+    mover_cause_in_words,
+    status_in_words,
     value_in_words,
 )
 from reports.workbook import WorkbookFile, write_workbook
@@ -108,6 +110,15 @@ class KeyFieldLine:
 
 
 @dataclass(frozen=True)
+class NoticeLine:
+    name: str
+    customer_id: str
+    move: str
+    falls_on: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Page:
     """Everything the templates show, ready to be shown."""
 
@@ -119,6 +130,8 @@ class Page:
     totals: tuple[str, ...]
     unassigned: str
     sections: tuple[SectionPage, ...]
+    notices: tuple[NoticeLine, ...]
+    notices_rest: str
     key_fields: tuple[KeyFieldLine, ...]
     key_fields_rest: str
     quarantined: tuple[tuple[str, str, str], ...]
@@ -171,6 +184,8 @@ def _lay_out(digest: Digest, language: Language) -> Page:
         totals=_totals(digest, movers, language),
         unassigned=_("Customers without an account manager: {count}", count=_.count(unassigned)) if unassigned else "",
         sections=tuple(_lay_out_section(section, digest.currency, language) for section in digest.sections),
+        notices=tuple(_notice_line(notice, language) for notice in _in_order(digest.notices)[:MAX_LISTED]),
+        notices_rest=_in_workbook(len(digest.notices) - MAX_LISTED, language),
         key_fields=tuple(_key_field_line(change, language) for change in digest.key_fields[:MAX_LISTED]),
         key_fields_rest=_more(len(digest.key_fields) - MAX_LISTED, language),
         quarantined=tuple(
@@ -200,6 +215,31 @@ def _key_field_line(change: KeyFieldChange, language: Language) -> KeyFieldLine:
         move=f"{before} → {after}",
         source=source,
     )
+
+
+def _in_order(notices: Iterable[Notice]) -> list[Notice]:
+    return sorted(notices, key=lambda notice: (notice.falls_on, notice.policy_id, notice.customer_id))
+
+
+def _notice_line(notice: Notice, language: Language) -> NoticeLine:
+    _ = language
+    reasons = [_.title(notice.title, notice.policy_id)]
+    if notice.found_since is not None:
+        reasons.append(_("Found lower since {date}", date=_.date(notice.found_since)))
+    kept = [keep_in_words(keep, _) for keep in notice.kept_by]
+    reasons += [_("{label}: {count}", label=name, count=said) for name, said in kept]
+    return NoticeLine(
+        name=clean_text(notice.customer_name) or clean_text(notice.customer_id),
+        customer_id=clean_text(notice.customer_id, 40),
+        move=f"{clean_text(notice.tier, 24)} → {clean_text(notice.to_tier, 24)}",
+        falls_on=_.date(notice.falls_on),
+        reasons=tuple(reasons),
+    )
+
+
+def _in_workbook(rest: int, language: Language) -> str:
+    _ = language
+    return _("Not listed here: {count} more, see the attached workbook", count=_.count(rest)) if rest > 0 else ""
 
 
 def _more(rest: int, language: Language) -> str:
@@ -309,7 +349,7 @@ def _list_movers(
             )
             for tier, members in groups
         ),
-        rest=_("Not listed here: {count} more, see the attached workbook", count=_.count(rest)) if rest > 0 else "",
+        rest=_in_workbook(rest, language),
     )
 
 
@@ -321,7 +361,7 @@ def _action(section: PolicySection, tier: str | None, language: Language) -> str
 
 def _mover_line(mover: Mover, currency: str, language: Language) -> MoverLine:
     _ = language
-    cause = cause_in_words(mover.cause, language)
+    why = (mover_cause_in_words(mover, language), status_in_words(mover, language))
     drivers = tuple(driver_in_words(driver, language, currency) for driver in mover.drivers)
     before, after = (clean_text(tier, 24) if tier else NO_VALUE for tier in (mover.from_tier, mover.to_tier))
     moves = {"new": after, "left": _("was {tier}", tier=before)}
@@ -331,7 +371,7 @@ def _mover_line(mover: Mover, currency: str, language: Language) -> MoverLine:
         customer_id=clean_text(mover.customer_id, 40),
         move=moves.get(mover.direction, f"{before} → {after}"),
         value="" if value is None else _.money(value, currency),
-        reasons=((cause,) if cause else ()) + drivers,
+        reasons=tuple(part for part in why if part) + drivers,
     )
 
 

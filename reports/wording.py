@@ -19,8 +19,9 @@ from babel.dates import format_date
 from babel.messages.pofile import read_po
 from babel.numbers import format_compact_currency, format_currency, format_decimal, format_percent
 
-from reports.digest import Cause, Driver, Titles, Unit
+from reports.digest import Cause, Driver, Mover, Titles, Unit
 from reports.text import NAME_LENGTH, clean_text
+from transforms.pace import Keep
 
 LOCALES: Final = {"en": "en", "zh": "zh_CN"}
 CATALOGUES: Final = Path(__file__).parent / "locale"
@@ -178,6 +179,43 @@ def cause_in_words(cause: Cause, language: Language) -> str:
         "correction": _("Earlier data were corrected"),
         "movement": _("A movement rule of the policy took effect"),
     }[cause]
+
+
+def mover_cause_in_words(mover: Mover, language: Language) -> str:
+    """Why a customer moved; empty for measures. An override that ended is not one that was set."""
+    _ = language
+    if mover.cause == "override" and mover.status not in (None, "overridden"):
+        return _("An override ended")
+    return cause_in_words(mover.cause, language)
+
+
+def status_in_words(mover: Mover, language: Language) -> str:
+    """What the tier that a customer moved to waits for, or what keeps it from being the one found; else empty."""
+    _ = language
+    found = clean_text(mover.computed_tier or NO_VALUE, 24)
+    if mover.status == "pending":
+        return _("Waits for approval; the rules found {tier}", tier=found)
+    if mover.status == "held":
+        return _("Held here by a rule or for want of data; the rules found {tier}", tier=found)
+    return ""
+
+
+def keep_in_words(keep: Keep, language: Language) -> tuple[str, str]:
+    """A rule that keeps a tier: its name, and how long or how far it does."""
+    _ = language
+    name = {
+        "confirmation": _("Confirmation"),
+        "grace": _("Grace"),
+        "min_stay": _("Minimum stay"),
+        "period": _("Period"),
+        "steps": _("Steps"),
+    }[keep.rule]
+    if keep.until is not None:
+        return name, _("ends on {date}", date=_.date(keep.until))
+    count = _.count(keep.count or 0)
+    if keep.rule == "steps":
+        return name, _("at most {count} down in one move", count=count)
+    return name, _("{count} findings in a row are needed", count=count)
 
 
 def field_in_words(field: str, language: Language) -> str:

@@ -17,9 +17,16 @@ from typing import Any, Final, Literal, NamedTuple
 
 import xlsxwriter
 
-from reports.digest import Digest, Mover, PolicySection, by_money_at_stake
+from reports.digest import Digest, Mover, Notice, PolicySection, by_money_at_stake
 from reports.text import clean_text
-from reports.wording import Language, cause_in_words, driver_in_words, entity_in_words
+from reports.wording import (
+    Language,
+    driver_in_words,
+    entity_in_words,
+    keep_in_words,
+    mover_cause_in_words,
+    status_in_words,
+)
 
 MAX_ROWS: Final = 50_000  # movers listed; far below Excel's 1,048,576, so that mail servers still take the file
 UNDATED: Final = datetime(2000, 1, 1)
@@ -72,6 +79,8 @@ def write_workbook(digest: Digest, title: str) -> WorkbookFile:
     """The digest as .xlsx in its locale; `title` becomes the title of the document."""
     language = Language(digest.locale)
     sheets = [_list_movers(digest, language), _list_tiers(digest, language)]
+    if digest.notices:
+        sheets.append(_list_notices(digest, language))
     if any(found.rows for found in digest.quarantined):
         sheets.append(_list_quarantined(digest, language))
     as_of = max((section.as_of for section in digest.sections), default=None)
@@ -135,7 +144,7 @@ def _list_movers(digest: Digest, language: Language) -> Sheet:
 
 def _mover_cells(mover: Mover, direction: str, currency: str, language: Language) -> tuple[Cell, ...]:
     _ = language
-    cause = cause_in_words(mover.cause, language)
+    cause = mover_cause_in_words(mover, language)
     if not cause and mover.direction in {"up", "down"}:
         cause = _("The figures changed")
     return (
@@ -144,7 +153,7 @@ def _mover_cells(mover: Mover, direction: str, currency: str, language: Language
         clean_text(mover.from_tier, 24) if mover.from_tier else None,
         clean_text(mover.to_tier, 24) if mover.to_tier else None,
         direction,
-        cause,
+        _("; ").join(part for part in (cause, status_in_words(mover, language)) if part),
         _("; ").join(driver_in_words(driver, language, currency) for driver in mover.drivers),
         mover.value if mover.value is not None and mover.value.is_finite() else None,
     )
@@ -175,6 +184,44 @@ def _list_tiers(digest: Digest, language: Language) -> Sheet:
             for source, section in _named(digest, language)
             for tier in sorted(section.tiers, key=lambda tier: tier.rank)
         ],
+    )
+
+
+def _list_notices(digest: Digest, language: Language) -> Sheet:
+    _ = language
+    notices = sorted(digest.notices, key=lambda n: (n.falls_on, n.policy_id, n.customer_id))
+    rest = len(notices) - MAX_ROWS
+
+    def kept(notice: Notice) -> str:
+        words = (keep_in_words(keep, language) for keep in notice.kept_by)
+        return _("; ").join(_("{label}: {count}", label=name, count=said) for name, said in words)
+
+    return Sheet(
+        name=_("Will go down"),
+        columns=(
+            Column(_("Policy"), 26, "text"),
+            Column(_("Customer number"), 18, "text"),
+            Column(_("Name"), 34, "text"),
+            Column(_("Tier"), 12, "text"),
+            Column(_("To tier"), 12, "text"),
+            Column(_("On"), 12, "date"),
+            Column(_("Found lower since"), 16, "date"),
+            Column(_("What keeps the tier"), 64, "words"),
+        ),
+        rows=[
+            (
+                _.title(notice.title, notice.policy_id),
+                clean_text(notice.customer_id, 40),
+                clean_text(notice.customer_name) or clean_text(notice.customer_id),
+                clean_text(notice.tier, 24),
+                clean_text(notice.to_tier, 24),
+                notice.falls_on,
+                notice.found_since,
+                kept(notice),
+            )
+            for notice in notices[:MAX_ROWS]
+        ],
+        rest=_("Not listed here: {count} more", count=_.count(rest)) if rest > 0 else "",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
 from difflib import SequenceMatcher, get_close_matches
@@ -12,10 +12,12 @@ from typing import Any
 
 from sqlalchemy import Connection, inspect
 
-from reports.explanation import Account, Component, Decision, Move, Override, Spell
+from reports.explanation import Account, Asked, Component, Decision, Grade, Move, Override, Spell, Word
 from sql.connect import Database, connected
 from sql.errors import TieringError
 from sql.statements import dialect_of, run
+from transforms.history import standing_of
+from transforms.movement import Standing
 from transforms.policy import Policy, parse_policy
 
 _CUSTOMER_OF = {
@@ -67,7 +69,7 @@ def _reading(warehouse: Database) -> Iterator[Connection]:
     with connected(warehouse, "tiering_warehouse", "REPEATABLE READ") as connection:
         if dialect_of(connection) == "postgres":
             run(connection, "warehouse/read_only.sql")
-        if not inspect(connection).has_table("override", schema="tiering"):
+        if not inspect(connection).has_table("grade", schema="tiering"):
             raise TieringError(
                 f"tiering_warehouse: {warehouse.place} has no tables of this version; run the DAG customer_facts, "
                 "which makes them"
@@ -110,16 +112,28 @@ def _read_account(
         asked_on=asked_on,
         as_of=in_force.as_of,
         revision=int(in_force.revision),
-        decision=decided and Decision(decided.computed_tier, decided.status, decided.score, decided.reason),
+        decision=decided and Decision(**decided._mapping),
         spell=_spell_on(spells, asked_on),
         components=tuple(
             Component(row.indicator, row.value, row.value_text, row.evidence_on)
             for row in run(connection, "warehouse/read_components.sql", key)
         ),
         move=_move(run(connection, "warehouse/read_change.sql", key).first()),
-        override=_override(run(connection, "warehouse/read_override.sql", key).first()),
+        override=_override(run(connection, "warehouse/read_override.sql", {**key, "as_of": asked_on}).first()),
         first_on=spells[0].valid_from if spells else None,
         is_latest=is_latest,
+        standing=_standing(connection, policy_id, customer_id, asked_on),
+        grades=tuple(Grade(**row) for row in run(connection, "warehouse/read_grades_of_account.sql", key).mappings()),
+        asked=_asked(run(connection, "warehouse/read_asked_of_account.sql", key).all()),
+        later={
+            row.as_of: _move_of(row)
+            for row in run(connection, "warehouse/read_later_changes.sql", {**key, "asked_on": asked_on})
+        },
+        people_on=run(
+            connection,
+            "warehouse/read_day_of_people.sql",
+            {"policy_id": policy_id, "as_of": in_force.as_of, "asked_on": asked_on},
+        ).scalar_one(),
     )
 
 
@@ -136,9 +150,24 @@ def _spell_on(spells: list[Any], day: date) -> Spell | None:
     return found if ended is None or ended > day else None
 
 
-def _move(row: Any) -> Move | None:
-    if row is None:
+def _standing(connection: Connection, policy_id: str, customer_id: str, day: date) -> Standing | None:
+    key = {"policy_id": policy_id, "customer_id": customer_id, "day": day}
+    row = run(connection, "warehouse/read_standing_of_account.sql", key).mappings().first()
+    return None if row is None else standing_of(dict(row))
+
+
+def _asked(rows: Sequence[Any]) -> Asked | None:
+    if not rows:
         return None
+    words = tuple(Word(row.asked_of, row.answer, row.answered_by, row.comment) for row in rows)
+    return Asked(rows[0].asked_tier, rows[0].is_approved, rows[0].effective_on, words)
+
+
+def _move(row: Any) -> Move | None:
+    return None if row is None else _move_of(row)
+
+
+def _move_of(row: Any) -> Move:
     return Move(row.from_tier, row.to_tier, row.direction, row.cause, tuple(json.loads(row.drivers)))
 
 

@@ -23,13 +23,24 @@ from reports import (
     message_id,
     render_digest,
 )
-from reports.digest import Driver, KeyFieldChange, Mover, PolicySection, QuarantineCount, SourceDay, TierCount
+from reports.digest import (
+    Driver,
+    KeyFieldChange,
+    Mover,
+    Notice,
+    PolicySection,
+    QuarantineCount,
+    SourceDay,
+    TierCount,
+)
 from reports.mail import SmtpServer, write_message_files
 from sql.connect import Database, connected
 from sql.facts import facts_batch_no, lock
 from sql.key_fields import read_freshness
 from sql.statements import run
 from transforms.changes import POPULATION
+from transforms.history import standing_of
+from transforms.pace import kept_by
 from transforms.policy import Policy, parse_policy
 
 FALLBACK = ""
@@ -74,25 +85,29 @@ def write_digests(
 ) -> Written:
     """Write one mail per account manager over all policies published and key fields changed since the last digest.
 
-    One transaction: the runs and changes are marked as told together with the mails. Nothing published or changed,
-    nothing written. A change of owner is told to both. Customers whose manager is missing or has no address go to
-    the fallback and are counted; a manager sees only customers of their own.
+    Tiers that will go down are told with it, once, and again when the tier or the day to come has changed.
+    One transaction: the runs, changes and notices are marked as told together with the mails. Nothing published or
+    changed, nothing written. A change of owner is told to both. Customers whose manager is missing or has no address
+    go to the fallback and are counted; a manager sees only customers of their own.
     """
     now = today or datetime.now(UTC)
     with connected(warehouse, "tiering_warehouse") as connection:
         lock(connection, "digests")
         runs = run(connection, "warehouse/read_unreported_runs.sql").all()
         changes = _read_key_fields(connection)
-        if not runs and not changes:
+        run(connection, "warehouse/delete_told_notices.sql")
+        notices = run(connection, "warehouse/read_untold_notices.sql").all()
+        if not runs and not changes and not notices:
             return Written(None, 0, 0, 0)
         told = [f"{row.customer_id} {row.entity} {row.field} {row.changed_on} {row.recorded_at}" for row in changes]
+        told += [f"{row.policy_id} {row.customer_id} {row.to_tier} {row.falls_on} {row.as_of}" for row in notices]
         content = "\x1f".join([*sorted(row.run_id for row in runs), *sorted(told)])
         digest_id = hashlib.sha256(content.encode()).hexdigest()[:32]
         sources = tuple(
             SourceDay(name, fresh.through_on, fresh.days_old > stale_after_days)
             for name, fresh in read_freshness(connection, now.date()).items()
         )
-        digests = list(_gather(connection, runs, changes, sources, currency, fallback_address))
+        digests = list(_gather(connection, runs, changes, notices, sources, currency, fallback_address))
         quiet = without_address = mails = 0
         for digest in digests:
             if digest_is_quiet(digest):
@@ -118,6 +133,10 @@ def write_digests(
                     for row in changes
                 ],
             )
+        if notices:
+            names = ("policy_id", "customer_id", "account_manager_id", "tier", "to_tier", "falls_on")
+            rows = [{**{name: getattr(row, name) for name in names}, "digest_id": digest_id} for row in notices]
+            run(connection, "warehouse/insert_told_notice.sql", rows)
         return Written(digest_id, mails, quiet, without_address)
 
 
@@ -186,10 +205,43 @@ def _key_fields_by_manager(changes: list[Any], owner: Any) -> dict[str, list[Key
     return found
 
 
+def _notices_by_manager(rows: Sequence[Any], owner: Any) -> dict[str, list[Notice]]:
+    found: dict[str, list[Notice]] = defaultdict(list)
+    policies: dict[tuple[str, str], Policy] = {}
+    for row in rows:
+        version = row.policy_id, row.policy_version
+        if version not in policies:
+            policies[version] = parse_policy(row.policy_text, f"{row.policy_id} as it ran")
+        policy, standing = policies[version], standing_of(row._mapping)
+        found[owner(row.account_manager_id)].append(
+            Notice(
+                policy_id=policy.id,
+                title=_titles(policy.title),
+                customer_id=row.customer_id,
+                customer_name=row.customer_name or row.customer_id,
+                tier=row.tier,
+                to_tier=row.to_tier,
+                falls_on=row.falls_on,
+                found_since=row.found_since,
+                kept_by=tuple(kept_by(policy, standing, row.as_of)),
+            )
+        )
+    return found
+
+
+def _measured_by(connection: Connection, row: Any) -> dict[str, Any]:
+    """Return the run that measured what a published day tells: on a day of people's decisions, the run before."""
+    if row.revision == 0:
+        key = {"policy_id": row.policy_id, "as_of": row.as_of}
+        row = run(connection, "warehouse/read_published_day_before.sql", key).one()
+    return {"measured_run_id": row.run_id, "measured_on": row.as_of, "revision": row.revision}
+
+
 def _gather(
     connection: Connection,
     runs: Any,
     changes: list[Any],
+    notices: Sequence[Any],
     sources: tuple[SourceDay, ...],
     currency: str,
     fallback_address: str,
@@ -202,18 +254,21 @@ def _gather(
 
     sections: dict[str, list[PolicySection]] = defaultdict(list)
     customers: dict[str, set[str]] = defaultdict(set)
+    has_run = any(row.revision > 0 for row in runs)
     for row in runs:
         policy = parse_policy(row.policy_text, f"{row.policy_id} as it ran")
-        for manager_id, section in _sections_of_run(connection, policy, row, owner).items():
+        measured = _measured_by(connection, row)
+        for manager_id, section in _sections_of_run(connection, policy, row, measured, owner).items():
             sections[manager_id].append(section)
-        for owned in run(connection, "warehouse/read_owned_customers.sql", {"run_id": row.run_id}):
+        for owned in run(connection, "warehouse/read_owned_customers.sql", {"run_id": measured["measured_run_id"]}):
             customers[owner(owned.account_manager_id)].add(owned.customer_id)
     quarantined: dict[str, dict[tuple[str, str], int]] = defaultdict(lambda: defaultdict(int))
     newest = {"newest_batch_no": facts_batch_no(connection)}
     for row in run(connection, "warehouse/read_quarantined_by_manager.sql", newest):
         quarantined[owner(row.account_manager_id)][row.entity, row.rule] += int(row.refused_rows)
     key_fields = _key_fields_by_manager(changes, owner)
-    for manager_id in sorted({*sections, *quarantined, *key_fields}):
+    coming = _notices_by_manager(notices, owner)
+    for manager_id in sorted({*sections, *quarantined, *key_fields, *coming}):
         manager = managers.get(manager_id)
         yield Digest(
             manager_id=manager_id,
@@ -225,10 +280,11 @@ def _gather(
             quarantined=tuple(
                 QuarantineCount(entity, rule, rows) for (entity, rule), rows in sorted(quarantined[manager_id].items())
             ),
-            unassigned_customers=len(customers[FALLBACK]) if manager_id == FALLBACK else 0,
-            customers=len(customers[manager_id]),
+            unassigned_customers=len(customers[FALLBACK]) if manager_id == FALLBACK and has_run else 0,
+            customers=len(customers[manager_id]) if runs else None,
             key_fields=tuple(key_fields.get(manager_id, ())),
             sources=sources,
+            notices=tuple(coming.get(manager_id, ())),
         )
 
 
@@ -239,15 +295,22 @@ def _address(email: str | None) -> str | None:
         return None
 
 
-def _sections_of_run(connection: Connection, policy: Policy, row: Any, owner: Any) -> dict[str, PolicySection]:
-    key = {"run_id": row.run_id, "policy_id": row.policy_id, "as_of": row.as_of}
+def _sections_of_run(
+    connection: Connection, policy: Policy, row: Any, measured: Mapping[str, Any], owner: Any
+) -> dict[str, PolicySection]:
+    key = {"measured_run_id": measured["measured_run_id"], "policy_id": row.policy_id, "as_of": row.as_of}
     mix: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
     for count in run(connection, "warehouse/read_tier_mix.sql", key):
         entry = mix[owner(count.account_manager_id)][count.tier]
         entry[0] += int(count.customers)
         entry[1] += int(count.customers_before)
     movers: dict[str, list[Mover]] = defaultdict(list)
-    value = {"run_id": row.run_id, "value": policy.value or ""}
+    value = {
+        "run_id": row.run_id,
+        "measured_on": measured["measured_on"],
+        "revision": measured["revision"],
+        "value": policy.value or "",
+    }
     for moved in run(connection, "warehouse/read_movers.sql", value):
         movers[owner(moved.account_manager_id)].append(_mover(policy, moved))
     is_first = not any(before for tiers in mix.values() for _, before in tiers.values())
@@ -291,6 +354,8 @@ def _mover(policy: Policy, row: Any) -> Mover:
         cause=row.cause,
         drivers=tuple(drivers),
         value=row.value,
+        status=row.status,
+        computed_tier=row.computed_tier,
     )
 
 

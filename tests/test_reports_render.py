@@ -21,6 +21,7 @@ from reports.digest import (
     Digest,
     Driver,
     Mover,
+    Notice,
     PolicySection,
     QuarantineCount,
     TierCount,
@@ -29,6 +30,7 @@ from reports.digest import (
 from reports.render import MAX_LISTED, render_digest
 from reports.text import clean_text
 from reports.wording import CATALOGUES, Language, driver_in_words
+from transforms.pace import Keep
 
 FOLDER = Path(reports.__file__).parent
 COLLECTION_RATE = {"en": "Collection rate", "zh": "回款率"}
@@ -296,6 +298,73 @@ def test_a_move_that_measures_did_not_cause_says_its_cause(cause: str) -> None:
 def test_a_mover_of_an_unknown_kind_is_refused(field: str) -> None:
     with pytest.raises(ValueError, match="sideways"):
         a_mover(**{field: "sideways"})
+
+
+def a_notice(**changes: object) -> Notice:
+    kept = (Keep("confirmation", count=3), Keep("grace", until=date(2026, 4, 15)), Keep("steps", count=1))
+    title = {"en": "Collection-rate classes", "zh": "回款率分级"}
+    notice = Notice(
+        "collection_classes", title, "C-9", "Grey Heron", "A", "B", date(2026, 4, 30), date(2026, 2, 28), kept
+    )
+    return replace(notice, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("locale", "said"),
+    [
+        (
+            "en",
+            [
+                "Will go down", "Grey Heron", "C-9", "A → B", "April 30, 2026", "Collection-rate classes",
+                "Found lower since February 28, 2026", "Confirmation: 3 findings in a row are needed",
+                "Grace: ends on April 15, 2026", "Steps: at most 1 down in one move",
+            ],
+        ),
+        (
+            "zh",
+            [
+                "即将降级的客户", "Grey Heron", "C-9", "A → B", "2026年4月30日", "回款率分级",
+                "自2026年2月28日起评出更低等级", "连续确认：需连续3次评定确认",
+                "宽限期：至2026年4月15日止", "降级幅度：每次最多降1级",
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_a_tier_that_will_go_down_is_told_in_both_bodies_with_what_keeps_it(locale: str, said: list[str]) -> None:
+    later = a_notice(customer_id="C-8", falls_on=date(2026, 5, 31))
+    digest = a_digest(locale=locale, notices=(later, a_notice()))
+    assert not digest_is_quiet(digest)
+    rendered = render_digest(digest)
+    shown = [text for text, _, _ in Html(rendered.html).texts]
+    for part in said:
+        assert part in shown
+        assert part in rendered.text
+    assert rendered.text.index("C-9") < rendered.text.index("C-8")
+    assert said[0] not in render_digest(a_digest(locale=locale)).text
+
+
+@pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_name_in_a_notice_stays_text(name: str) -> None:
+    plain = Html(render_digest(a_digest(notices=(a_notice(),))).html)
+    page = Html(render_digest(a_digest(notices=(a_notice(customer_name=name, customer_id=name, tier=name),))).html)
+    assert not page.open
+    assert [tag for tag, _ in page.elements] == [tag for tag, _ in plain.elements]
+    assert any(text == clean_text(name) for text, _, _ in page.texts)
+
+
+@pytest.mark.parametrize(
+    ("cause", "status", "says"),
+    [
+        ("override", "overridden", "Set by hand (override)"),
+        ("override", "final", "An override ended"),
+        ("movement", "held", "A movement rule of the policy took effect"),
+        ("movement", "held", "Held here by a rule or for want of data; the rules found D"),
+        ("review", "pending", "Waits for approval; the rules found D"),
+    ],
+)
+def test_a_mover_says_what_it_waits_for_and_what_keeps_it(cause: str, status: str, says: str) -> None:
+    digest = a_digest(a_mover(cause=cause, status=status, computed_tier="D", to_tier="C", drivers=()))
+    assert says in render_digest(digest).text
 
 
 def test_every_message_in_use_is_translated_and_every_translation_is_used() -> None:

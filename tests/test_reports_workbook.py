@@ -20,10 +20,11 @@ from openpyxl.workbook import Workbook
 from openpyxl.worksheet.worksheet import Worksheet
 
 import reports.workbook
-from reports.digest import Digest, Driver, Mover, PolicySection, QuarantineCount, TierCount
+from reports.digest import Digest, Driver, Mover, Notice, PolicySection, QuarantineCount, TierCount
 from reports.render import render_digest
 from reports.text import clean_text
 from reports.workbook import write_workbook
+from transforms.pace import Keep
 
 DAY = date(2026, 3, 31)
 HEADINGS = {
@@ -159,6 +160,39 @@ def test_tiers_are_best_first_with_what_they_had_before() -> None:
 def test_rules_that_refused_rows_are_listed_and_without_any_there_is_no_such_sheet() -> None:
     assert rows(read(a_full_digest())["Rows set aside"]) == [("Sales", "currency_known", 1200)]
     assert read(a_digest(a_mover())).sheetnames == ["Movers", "Tiers"]
+
+
+@pytest.mark.parametrize(
+    ("locale", "name", "headings", "words"),
+    [
+        (
+            "en",
+            "Will go down",
+            "Policy, Customer number, Name, Tier, To tier, On, Found lower since, What keeps the tier",
+            "Grace: ends on April 15, 2026; Steps: at most 1 down in one move",
+        ),
+        (
+            "zh",
+            "即将降级的客户",
+            "分级办法, 客户编号, 客户名称, 等级, 现等级, 日期, 评低起始日, 为何维持等级",
+            "宽限期：至2026年4月15日止；降级幅度：每次最多降1级",
+        ),
+    ],
+)
+def test_who_will_go_down_is_listed_with_the_day_and_what_keeps_the_tier(
+    locale: str, name: str, headings: str, words: str
+) -> None:
+    kept = (Keep("grace", until=date(2026, 4, 15)), Keep("steps", count=1))
+    title = {"en": "Classes", "zh": "分级"}
+    first = Notice("classes", title, "009", "=Grey", "A", "B", date(2026, 4, 30), date(2026, 2, 28), kept)
+    last = replace(first, customer_id="001", falls_on=date(2026, 5, 31), found_since=None, kept_by=())
+    sheet = read(a_digest(locale=locale, notices=(last, first)))[name]
+    assert ", ".join(cell.value for cell in sheet[1]) == headings
+    days = datetime(2026, 4, 30), datetime(2026, 2, 28)
+    assert rows(sheet) == [
+        (title[locale], "009", "=Grey", "A", "B", *days, words),
+        (title[locale], "001", "=Grey", "A", "B", datetime(2026, 5, 31), None, None),
+    ]
 
 
 def test_every_cell_has_the_type_and_the_format_of_its_column() -> None:

@@ -1,16 +1,18 @@
-"""Pace: what the lengths of time in a policy come to on its schedule, and which of them come to nothing."""
+"""Pace: what the rules of movement and the lengths of time in a policy come to: on its schedule, and for one tier."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 from itertools import pairwise
+from typing import Literal
 
 from croniter import croniter
 
 from transforms.calendar import as_of_for, later
-from transforms.movement import YEAR_END, Movement, period_end
+from transforms.movement import YEAR_END, Movement, Standing, period_end
 from transforms.policy import Policy
 
 _FIRST, _YEARS, _RUNS = datetime(2023, 12, 31, 23, 59), 5, 1500
@@ -181,3 +183,33 @@ def task_faults(policy: Policy) -> Iterator[Fault]:
                 f"follow_up.tasks.{name}",
                 "a policy that publishes classes keeps no history, so that nobody has held one; leave out held_for",
             )
+
+
+@dataclass(frozen=True)
+class Keep:
+    """A rule that keeps a tier from being the one found: which, and `until` a day or by a `count`."""
+
+    rule: Literal["confirmation", "grace", "min_stay", "period", "steps"]
+    until: date | None = None
+    count: int | None = None
+
+
+def kept_by(policy: Policy, standing: Standing, day: date) -> list[Keep]:
+    """Return the rules that keep the tier of a standing on a day; none where it is the one found."""
+    tier, found, movement = standing.tier, standing.computed_tier, policy.movement
+    if tier not in policy.tiers or found not in policy.tiers or tier == found:
+        return []
+    steps = policy.tiers.index(found) - policy.tiers.index(tier)
+    after = movement.up.after if steps < 0 else movement.down.after
+    kept = [Keep("confirmation", count=after)] if after > 1 else []
+    if steps < 0:
+        return kept
+    if movement.grace is not None and standing.found_since is not None:
+        kept.append(Keep("grace", later(standing.found_since, movement.grace)))
+    if movement.min_stay is not None and standing.since_on is not None:
+        kept.append(Keep("min_stay", later(standing.since_on, movement.min_stay)))
+    if movement.period is not None and standing.period_from is not None:
+        kept.append(Keep("period", period_end(movement.period, standing.period_from, standing.periods + 1)))
+    if movement.max_steps_down is not None and steps > movement.max_steps_down:
+        kept.append(Keep("steps", count=movement.max_steps_down))
+    return [keep for keep in kept if keep.until is None or keep.until > day]

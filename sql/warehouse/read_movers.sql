@@ -1,4 +1,5 @@
 -- The standing moves of a published day with what is at stake: one row per customer that moved.
+-- `measured_on` and `revision` name the run that measured: on a day of people's decisions, the run before.
 SELECT
   change.customer_id,
   customer.name AS customer_name,
@@ -8,7 +9,9 @@ SELECT
   change.direction,
   change.cause,
   change.drivers,
-  component.value
+  component.value,
+  spell.status,
+  spell.computed_tier
 FROM tiering.tier_change AS change
 LEFT JOIN (
   SELECT
@@ -18,9 +21,12 @@ LEFT JOIN (
   FROM facts.customers
   WHERE superseded_in IS NULL
 ) AS customer ON customer.customer_id = change.customer_id AND customer.nth = 1
+LEFT JOIN tiering.customer_tier_history AS spell
+  ON spell.policy_id = change.policy_id AND spell.customer_id = change.customer_id
+  AND spell.valid_from <= change.as_of AND (spell.valid_to IS NULL OR spell.valid_to > change.as_of)
 LEFT JOIN tiering.score_component AS component
-  ON component.policy_id = change.policy_id AND component.as_of = change.as_of
-  AND component.revision = change.revision AND component.customer_id = change.customer_id
+  ON component.policy_id = change.policy_id AND component.as_of = :measured_on
+  AND component.revision = :revision AND component.customer_id = change.customer_id
   AND component.indicator = :value
 WHERE change.run_id = :run_id AND change.superseded_at IS NULL
 ORDER BY change.customer_id

@@ -1,12 +1,13 @@
 -- Customers per tier of every account manager on a published day, and just before it: one row per manager and tier.
+-- `measured_run_id`: the run that says whose they are: on a day of people's decisions, the run before.
 WITH owned AS (
   SELECT customer_id, account_manager_id
   FROM tiering.decision
-  WHERE run_id = :run_id
+  WHERE run_id = :measured_run_id
   UNION ALL
   SELECT customer_id, account_manager_id
   FROM tiering.exclusion
-  WHERE run_id = :run_id
+  WHERE run_id = :measured_run_id
 ),
 placed AS (
   SELECT owned.account_manager_id, spell.customer_id, spell.tier, TRUE AS is_now
