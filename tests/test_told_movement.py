@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import email.policy
+import re
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
@@ -21,6 +22,8 @@ from sql.outbox import write_digests
 from sql.publish import publish_people, publish_run
 from sql.review import Review, answer_requests, review_run
 from sql.runs import Run
+from transforms.movement import Standing
+from transforms.pace import Keep, kept_by
 from transforms.policy import parse_policy
 
 CLUB = parse_policy(
@@ -164,6 +167,38 @@ def test_answers_grades_and_overrides_are_told_on_their_own_days(club: Database)
     before = told(club, "C4", asked_on=date(2026, 3, 9))
     assert before["In force"][:2] == ["Tier | B", "Since | January 31, 2026"]
     assert "What happened on March 10, 2026" not in before
+
+
+@pytest.mark.parametrize(
+    ("movement", "found", "kept"),
+    [
+        ("{down: {after: 3}}", "C", [Keep("confirmation", count=3)]),
+        ("{down: {after: 3}}", "A", []),
+        ("{up: {after: 2}, grace: 60 days}", "A", [Keep("confirmation", count=2)]),
+        ("{grace: 60 days}", "C", [Keep("grace", date(2026, 4, 1))]),
+        ("{grace: 28 days}", "C", []),  # is over on the day
+        ("{min_stay: 6 months}", "C", [Keep("min_stay", date(2026, 5, 30))]),
+        ("{period: calendar_year}", "C", [Keep("period", date(2026, 12, 31))]),
+        ("{period: anniversary}", "C", [Keep("period", date(2026, 11, 30))]),
+        ("{max_steps_down: 1}", "D", [Keep("steps", count=1)]),
+        ("{max_steps_down: 1}", "C", []),
+        ("{grace: 60 days, max_steps_down: 1}", "B", []),
+    ],
+)
+def test_the_rules_that_keep_a_tier_are_named_with_their_end(movement: str, found: str, kept: list[Keep]) -> None:
+    text = re.sub(r"movement: .*", f"movement: {movement}", CLUB.text)
+    since = date(2026, 1, 31)
+    reached = date(2025, 11, 30)
+    standing = Standing(
+        "B",
+        found,
+        "held",
+        since_on=reached,
+        period_from=reached,
+        periods=int("calendar" in movement),
+        found_since=since,
+    )
+    assert kept_by(parse_policy(text, "club"), standing, FEBRUARY) == kept
 
 
 # ---- mails

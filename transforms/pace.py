@@ -159,10 +159,11 @@ def review_faults(policy: Policy) -> Iterator[Fault]:
             for _ in approve.by:
                 last = later(last, approve.within)
             if last > following:
+                between = "day" if (following - day).days == 1 else f"{(following - day).days} days"
                 yield (
                     "review.approve",
-                    f"{len(approve.by)} x {approve.within} to answer may last longer than the "
-                    f"{(following - day).days} days between two runs; the next run waits for the answers",
+                    f"{len(approve.by)} x {approve.within} to answer may last longer than the {between} between two "
+                    "runs; the next run waits for the answers",
                 )
                 break
     if breaker is not None and breaker.limit_share is not None and not policy.stated_limits:
