@@ -179,7 +179,7 @@ class Kept:
         """Return what is known, grades laid into the findings."""
         runs = {
             run: {
-                name: replace(finding, graded_tier=self.grades.get((run, name)) if finding.computed_tier else None)
+                name: finding._replace(graded_tier=self.grades.get((run, name)) if finding.computed_tier else None)
                 for name, finding in found.items()
             }
             for run, found in self.known.runs.items()

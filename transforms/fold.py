@@ -49,10 +49,10 @@ def fold_history(
     Independent of the order of rows; the days are folded in their own order.
     """
     state: dict[str, tuple[Content, date, str | None]] = {
-        row[0]: (row[1:5], row[5], row[6]) for row in _rows(before, ["customer_id", *CONTENT, "valid_from", "run_id"])
+        row[0]: (row[1:5], row[5], row[6]) for row in rows_of(before, ["customer_id", *CONTENT, "valid_from", "run_id"])
     }
     by_day: dict[date, dict[str, Content]] = {}
-    for row in _rows(found, ["as_of", "customer_id", *CONTENT]):
+    for row in rows_of(found, ["as_of", "customer_id", *CONTENT]):
         by_day.setdefault(row[0], {})[row[1]] = row[2:]
     closed: list[tuple[Any, ...]] = []
     moves: list[tuple[Any, ...]] = []
@@ -98,7 +98,7 @@ def reason_of_leaving(customer_id: str, day: date, erased: Mapping[str, date]) -
     return ERASED if erased_on is not None and erased_on <= day else LEFT
 
 
-def _rows(frame: pd.DataFrame, columns: list[str]) -> Iterator[tuple[Any, ...]]:
+def rows_of(frame: pd.DataFrame, columns: list[str]) -> Iterator[tuple[Any, ...]]:
     """Return the rows as Python objects, missing values as None."""
     plain = frame[columns].astype(object)
     missing = plain.isna()

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from transforms.fold import SPELL_COLUMNS, Folded, fold_history
+from transforms.fold import SPELL_COLUMNS, Folded, fold_history, rows_of
 from transforms.movement import FOUND_COLUMNS, HELD, PENDING, STANDING_COLUMNS, Moved, Rules, Standing, move_tiers
 from transforms.overrides import OVERRIDDEN, apply_overrides, find_on_override_days, override_days
 
@@ -151,7 +151,7 @@ def _state_before(
 ) -> dict[str, tuple[date, Standing]]:
     """Return where who moves stood before a day: as it was kept, else as the history tells it."""
     kept = {
-        row[0]: (row[1], standing_of(dict(zip(STATE_COLUMNS, row, strict=True))))
+        row[0]: (row[1], Standing(*row[3:_FOUND], _tiers_of(row[_FOUND]), *row[_FOUND + 1 :]))
         for row in states.values()
         if row[1] < start
     }
@@ -171,28 +171,34 @@ def _state_before(
     return kept
 
 
+_FOUND = STATE_COLUMNS.index("found")
+_STATUS = STATE_COLUMNS.index("status")
+
+
+def _tiers_of(text: str) -> tuple[str, ...]:
+    return () if text == "[]" else tuple(json.loads(text))
+
+
 def standing_of(row: Mapping[str, Any]) -> Standing:
     """Return where a customer stands, from a row of the movement states."""
-    return Standing(**{**{name: row[name] for name in STANDING_COLUMNS}, "found": tuple(json.loads(row["found"]))})
+    return Standing(**{**{name: row[name] for name in STANDING_COLUMNS}, "found": _tiers_of(row["found"])})
 
 
 def _state_rows(frame: pd.DataFrame, *, only_held: bool = False) -> Rows:
-    plain = frame[STATE_COLUMNS].astype(object)
-    plain = plain.where(plain.notna(), None)
     rows = {}
-    for row in plain.itertuples(index=False, name=None):
-        named = dict(zip(STATE_COLUMNS, row, strict=True))
-        if only_held and named["status"] != HELD:
+    for row in rows_of(frame, STATE_COLUMNS):
+        if only_held and row[_STATUS] != HELD:
             continue
-        if not isinstance(named["found"], str):
-            named["found"] = json.dumps(list(named["found"] or ()), ensure_ascii=False)
-        rows[named["customer_id"], named["valid_from"]] = tuple(named.values())
+        found = row[_FOUND]
+        if not isinstance(found, str):
+            found = json.dumps(list(found), ensure_ascii=False) if found else "[]"
+        rows[row[0], row[1]] = (*row[:_FOUND], found, *row[_FOUND + 1 :])
     return rows
 
 
 def _spell_rows(spells: pd.DataFrame) -> Rows:
     rows = {}
-    for row in spells[SPELL_COLUMNS].itertuples(index=False, name=None):
+    for row in rows_of(spells, SPELL_COLUMNS):
         # An absence is no run's: its run does not count when two are compared.
         plain = row if row[1] is not None else (*row[:-1], None)
         rows[plain[0], plain[5]] = plain

@@ -7,9 +7,9 @@ findings are confirmed, the grace is over, the stay or the period has ended, and
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import pandas as pd
 from pydantic import Field, field_validator, model_validator
@@ -99,8 +99,7 @@ class Rules:
         return next(other for other in self.tiers[self.tiers.index(tier) + 1 :] if other not in self.approved)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """What a run found for a customer: a tier and its status, or the reason why there is none.
 
     `held_because`: an input is quarantined or was not extracted. `is_at_once`: nothing keeps a better tier.
@@ -115,8 +114,7 @@ class Finding:
     graded_tier: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """Where a customer stands from a day on, before overrides; with all that the next step must know.
 
     `periods`: how many periods have ended since `period_from`. `found`: the tiers found in a row on one side of the
@@ -137,7 +135,11 @@ class Standing:
     asked_tier: str | None = None
 
 
-STANDING_COLUMNS = list(Standing.__dataclass_fields__)
+_NOTHING_ELSE = (None, None, False, None)
+"""The rest of a finding that is a tier and its status."""
+_NOTHING_UNDER_WAY = (0, (), None, None)
+"""The end of a standing without a period that ended, findings in a row or an open request."""
+STANDING_COLUMNS = list(Standing._fields)
 
 
 def period_end(period: str, begun: date, number: int) -> date:
@@ -166,12 +168,13 @@ def move_tier(
         status = HELD if finding.held_because else finding.status
         new = Standing(finding.graded_tier or found, found, status, None, finding.status, since_on=day, period_from=day)
         return _ask(rules, None, new, day, answer, (), None, 0)
+    if _is_settled(rules, before, finding):
+        return before
     if finding.held_because:
-        return replace(before, computed_tier=found, status=HELD, found_status=finding.status, asked_tier=None)
+        return before._replace(computed_tier=found, status=HELD, found_status=finding.status, asked_tier=None)
     target, streak, streak_since, periods = _target(rules, before, finding, day)
     status = finding.status if target in (found, finding.graded_tier) else HELD
-    moved = replace(
-        before,
+    moved = before._replace(
         tier=target,
         computed_tier=found,
         status=status,
@@ -182,10 +185,22 @@ def move_tier(
         asked_tier=None,
     )
     if target != before.tier:
-        moved = replace(moved, since_on=day, found=(), found_since=None)
+        moved = moved._replace(since_on=day, found=(), found_since=None)
         if not rules.movement.period or rules.tiers.index(target) < rules.tiers.index(before.tier):
-            moved = replace(moved, period_from=day, periods=0)
+            moved = moved._replace(period_from=day, periods=0)
     return _ask(rules, before, moved, day, answer, streak, streak_since, periods)
+
+
+def _is_settled(rules: Rules, before: Standing, finding: Finding) -> bool:
+    """Whether a customer was found where it stands, with nothing under way: most customers on most days."""
+    return (
+        before.tier == before.computed_tier == finding.computed_tier
+        and before.status == before.found_status == finding.status
+        and before[7:] == _NOTHING_UNDER_WAY
+        and finding[2:] == _NOTHING_ELSE
+        and rules.movement.period is None
+        and before.tier not in rules.approved
+    )
 
 
 def _target(
@@ -249,15 +264,15 @@ def _ask(
         return moved
     is_renewal = before is not None and moved.tier == before.tier
     if before is not None and before.tier in rules.tiers and not (is_renewal and answer is False):
-        kept = replace(
-            moved, tier=before.tier, since_on=before.since_on, period_from=before.period_from, periods=periods
+        kept = moved._replace(
+            tier=before.tier, since_on=before.since_on, period_from=before.period_from, periods=periods
         )
     else:
-        kept = replace(moved, tier=rules.below(moved.tier), since_on=day, period_from=day, periods=0)
+        kept = moved._replace(tier=rules.below(moved.tier), since_on=day, period_from=day, periods=0)
     if answer is False:
         status = moved.found_status if kept.tier == kept.computed_tier else HELD
-        return replace(kept, status=status, found=(), found_since=None)
-    return replace(kept, status=PENDING, asked_tier=moved.tier, found=streak, found_since=streak_since)
+        return kept._replace(status=status, found=(), found_since=None)
+    return kept._replace(status=PENDING, asked_tier=moved.tier, found=streak, found_since=streak_since)
 
 
 def settle(rules: Rules, standing: Standing, answer: bool, day: date) -> Standing:
@@ -265,11 +280,11 @@ def settle(rules: Rules, standing: Standing, answer: bool, day: date) -> Standin
     asked = standing.asked_tier
     if asked is None:
         return standing
-    done = replace(standing, asked_tier=None, found=(), found_since=None)
+    done = standing._replace(asked_tier=None, found=(), found_since=None)
     tier = asked if answer else rules.below(asked) if asked == standing.tier else standing.tier
     if tier != standing.tier:
-        done = replace(done, tier=tier, since_on=day, period_from=day, periods=0)
-    return replace(done, status=standing.found_status if tier == standing.computed_tier else HELD)
+        done = done._replace(tier=tier, since_on=day, period_from=day, periods=0)
+    return done._replace(status=standing.found_status if tier == standing.computed_tier else HELD)
 
 
 def falls_on(rules: Rules, standing: Standing, coming: Iterable[date]) -> tuple[date, str] | None:
@@ -339,7 +354,7 @@ def move_tiers(
         known = state.get(customer_id)
         if known is None or known[1] != new:
             if known is not None:
-                closed.append((customer_id, known[0], day, *_values(known[1])))
+                closed.append((customer_id, known[0], day, *known[1]))
             state[customer_id] = day, new
         stood.append((day, customer_id, new.tier, new.computed_tier, new.status, new.reason))
 
@@ -359,16 +374,12 @@ def move_tiers(
             ends = next_day or (through + timedelta(days=1) if through else date.max)
             if day < on < ends and customer_id in state:
                 stand(customer_id, settle(rules[day], state[customer_id][1], is_approved, on), on)
-    standings = closed + [(customer_id, since, None, *_values(old)) for customer_id, (since, old) in state.items()]
+    standings = closed + [(customer_id, since, None, *old) for customer_id, (since, old) in state.items()]
     frame = pd.DataFrame(standings, columns=["customer_id", "valid_from", "valid_to", *STANDING_COLUMNS], dtype=object)
     return Moved(
         pd.DataFrame(stood, columns=FOUND_COLUMNS, dtype=object),
         frame.sort_values(["customer_id", "valid_from"], ignore_index=True),
     )
-
-
-def _values(standing: Standing) -> tuple[Any, ...]:
-    return tuple(getattr(standing, name) for name in STANDING_COLUMNS)
 
 
 def _findings(rows: pd.DataFrame) -> dict[str, Finding]:
