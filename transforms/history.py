@@ -151,7 +151,7 @@ def _state_before(
 ) -> dict[str, tuple[date, Standing]]:
     """Return where who moves stood before a day: as it was kept, else as the history tells it."""
     kept = {
-        row[0]: (row[1], Standing(*row[3:_FOUND], _tiers_of(row[_FOUND]), *row[_FOUND + 1 :]))
+        row[0]: (row[1], Standing._make((*row[3:_FOUND], _tiers_of(row[_FOUND]), *row[_FOUND + 1 :])))
         for row in states.values()
         if row[1] < start
     }
