@@ -78,9 +78,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.user_properties += [(mark.args[0], mark.args[1:]) for mark in item.iter_markers("counted")]
     slow = (
         "test_faults",
+        "test_approval_rest",
         "test_wwi",
         "test_publish",
         "test_dags",
+        "test_goldens_dags",
         "test_demo",
         "test_outbox",
         "test_facts",
