@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlglot import exp
 
 from sql.connect import Database, connected
 from sql.contract import ENTITIES, SPACES
+from sql.held import inputs_of
 from sql.measure import GRAINS, indicator_names, measure_names, measure_statement, read_library
 from sql.statements import render, run_text, transpile
 
@@ -27,6 +29,7 @@ CODE = "\n".join(
     for path in sorted((ROOT / folder).rglob("*.py"))
 )
 PIECES = sorted((SQL / "measures").glob("*.jinja"))
+INPUTS = inputs_of(shipped_policies()["rfm_555"], date(2025, 12, 31))
 TEMPLATES = "\n".join(path.read_text(encoding="utf-8") for path in (*FILES, *PIECES))
 
 
@@ -43,10 +46,13 @@ def _names(path: Path) -> list[dict[str, Any]]:
         return [measure_names(grain, every_column(grain)) for grain in GRAINS]
     if "measures/accounts_of_day.jinja" in text:
         return [
-            {"grain": grain, "publishes": publishes, "target": target}
+            {"grain": grain, "publishes": publishes, "target": target, "inputs": INPUTS}
             for grain in GRAINS
             for publishes, target in (("tier", "answered"), ("class", "replied"))
         ]
+    if "erase" in path.stem or "personal" in path.stem:
+        place = {"table": "facts.customers", "entity": "customers", "key": "customer_id", "column": "name"}
+        return [{**place, "only": "TRUE", "has_content": True}, {**place, "only": "", "has_content": False}]
     if "entity." not in text and "{% from" not in text:
         known = {
             "entity": "customers",
@@ -59,6 +65,8 @@ def _names(path: Path) -> list[dict[str, Any]]:
             "names_column": True,
             "counts": True,
             "has_extraction": True,
+            "of_one": True,
+            "of_some": True,
         }
         return [
             known,
@@ -70,6 +78,8 @@ def _names(path: Path) -> list[dict[str, Any]]:
                 "whole": [],
                 "counts": False,
                 "has_extraction": False,
+                "of_one": False,
+                "of_some": False,
             },
         ]
     shapes = []
