@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 root=$PWD
 port=${AIRFLOW_PORT:-8080}
 folder=$root/.airflow
-mkdir -p "$folder/demo"
+mkdir -p "$folder/demo/handed_in"
 
 export AIRFLOW_HOME=$folder
 export PATH=$root/.venv/bin:$PATH
@@ -21,6 +21,7 @@ export AIRFLOW_CONN_TIERING_SOURCE='{"conn_type": "duckdb", "host": "'$folder'/d
 export AIRFLOW_CONN_TIERING_WAREHOUSE='{"conn_type": "duckdb", "host": "'$folder'/demo/warehouse.duckdb"}'
 export TIERING_SOURCE=demo TIERING_FALLBACK_MANAGER=sales.desk@tiering.example TIERING_FIRST_DAY=2023-07-01
 export TIERING_MAIL_DIR=$folder/demo/mail TIERING_DATA_DOCS_DIR=$folder/demo/data_docs
+export TIERING_HANDED_IN=$folder/demo/handed_in TIERING_REVIEW_DIR=$folder/demo/review
 # A DuckDB file has one process at a time: every task that opens it waits for the one slot of this pool.
 export TIERING_POOL=tiering_warehouse
 
@@ -63,9 +64,10 @@ cat <<TEXT
 airflow: ready at http://localhost:$port (no password: this is a demo on loopback)
   1. switch on customer_facts: it runs at once and loads everything up to yesterday
   2. switch on tier__pyramid, tier__rfm_555 and tier__collection_classes: each runs at once for its latest day;
-     the last one asks before it publishes (Required Actions)
-  3. switch on follow_ups: who is to be contacted, in tiering.follow_up
-  4. switch on tier_reports: the mails land in .airflow/demo/mail
+     the last one asks the director and then the manager before it publishes (Required Actions)
+  3. switch on people: it takes in overrides and grades from .airflow/demo/handed_in (docs/people.md)
+  4. switch on follow_ups: who is to be contacted, in tiering.follow_up
+  5. switch on tier_reports: the mails land in .airflow/demo/mail
   Ctrl-C stops everything.
 TEXT
 if [ -n "${AIRFLOW_UNTIL_READY:-}" ]; then exit 0; fi
