@@ -12,7 +12,7 @@ from decimal import Decimal
 from email import message_from_string
 
 import pytest
-from companies import Warehouses, empty, fresh, query, stage_rows, tell, warehouses
+from companies import Warehouses, embedded, empty, fresh, query, stage_rows, tell, warehouses
 
 from reports.explanation import explain_account
 from reports.wording import Language
@@ -71,8 +71,7 @@ def told(database: Database, customer: str, language: str = "en", asked_on: date
     return {"note": [explanation.note], **found}
 
 
-@pytest.fixture
-def club(empty: Database) -> Database:
+def begin(empty: Database) -> Database:
     """January found B for everybody; February D, A and, on bad input, D."""
     day = {"holds_from": JANUARY, "account_manager_id": "M1"}
     tell(empty, "customers", [{"customer_id": f"C{place}", "name": f"Canary {place}", **day} for place in range(1, 5)])
@@ -88,6 +87,18 @@ def club(empty: Database) -> Database:
     publish(empty, JANUARY, dict.fromkeys(("C1", "C2", "C3", "C4"), 600))
     publish(empty, FEBRUARY, {"C1": 100, "C2": 2000, "C3": 100, "C4": 600}, held={"C3": "sales: orphan"})
     return empty
+
+
+@pytest.fixture
+def club(empty: Database) -> Database:
+    """Two published days on the engine under test."""
+    return begin(empty)
+
+
+@pytest.fixture
+def small_club(embedded: Database) -> Database:
+    """The same on the embedded engine, for what is read as on the other."""
+    return begin(embedded)
 
 
 def test_why_a_tier_stays_or_waits_is_explained(club: Database) -> None:
@@ -118,42 +129,42 @@ def test_why_a_tier_stays_or_waits_is_explained(club: Database) -> None:
     assert ("C1", "B", "C", MARCH) in notices
 
 
-def test_who_answered_what_is_explained(club: Database) -> None:
-    this, review = publish(club, MARCH, {"C1": 600, "C2": 2000, "C3": 600, "C4": 600})
+def test_who_answered_what_is_explained(small_club: Database) -> None:
+    this, review = publish(small_club, MARCH, {"C1": 600, "C2": 2000, "C3": 600, "C4": 600})
     said = {"approved": True, "comment": "pays in time", "of": review.requests[:1], "effective_on": date(2026, 4, 3)}
-    answer_requests(club, this, "Ana", **said)  # type: ignore[arg-type]
-    assert told(club, "C2")["What people decided"][1:] == [
+    answer_requests(small_club, this, "Ana", **said)  # type: ignore[arg-type]
+    assert told(small_club, "C2")["What people decided"][1:] == [
         "sales director | yes, by Ana: pays in time",
         "general manager | no answer yet",
     ]
-    answer_requests(club, this, "Bo", approved=False, effective_on=date(2026, 4, 4))
-    publish_people(club, CLUB, date(2026, 4, 4))
-    assert told(club, "C2")["What people decided"] == [
+    answer_requests(small_club, this, "Bo", approved=False, effective_on=date(2026, 4, 4))
+    publish_people(small_club, CLUB, date(2026, 4, 4))
+    assert told(small_club, "C2")["What people decided"] == [
         "Needs a word | A: refused, from April 4, 2026 on",
         "sales director | yes, by Ana: pays in time",
         "general manager | no, by Bo",
     ]
 
 
-def test_answers_grades_and_overrides_are_told_on_their_own_days(club: Database) -> None:
+def test_answers_grades_and_overrides_are_told_on_their_own_days(small_club: Database) -> None:
     query(
-        club,
+        small_club,
         "INSERT INTO tiering.override (policy_id, customer_id, tier, reason, requested_by, approved_by, "
         "valid_from, valid_to) VALUES ('club', 'C4', 'A', 'sells to others', 'Li', 'Sun', "
         "DATE '2026-03-10', DATE '2026-06-01')",
     )
     query(
-        club,
+        small_club,
         "INSERT INTO tiering.grade (policy_id, as_of, customer_id, stage, tier, graded_by, graded_on, reason) VALUES "
         "('club', DATE '2026-02-28', 'C1', 'pre_graded', 'C', 'North', DATE '2026-03-02', NULL), "
         "('club', DATE '2026-02-28', 'C1', 'final', 'D', 'Committee', DATE '2026-03-05', 'owes for a year')",
     )
-    publish_people(club, CLUB, date(2026, 3, 12))
-    assert told(club, "C1")["What people decided"] == [
+    publish_people(small_club, CLUB, date(2026, 3, 12))
+    assert told(small_club, "C1")["What people decided"] == [
         "Pre-grade by the region | C, by North on March 2, 2026",
         "Final grade by the committee | D, by Committee on March 5, 2026: owes for a year",
     ]
-    overridden = told(club, "C4")
+    overridden = told(small_club, "C4")
     assert overridden["note"] == [
         "February 28, 2026 is the latest run; on March 10, 2026 decisions of people took effect."
     ]
@@ -164,7 +175,7 @@ def test_answers_grades_and_overrides_are_told_on_their_own_days(club: Database)
         "Last day | May 31, 2026",
     ]
     assert overridden["What happened on March 10, 2026"] == ["Up: B → A", "Set by hand (override)"]
-    before = told(club, "C4", asked_on=date(2026, 3, 9))
+    before = told(small_club, "C4", asked_on=date(2026, 3, 9))
     assert before["In force"][:2] == ["Tier | B", "Since | January 31, 2026"]
     assert "What happened on March 10, 2026" not in before
 
@@ -248,16 +259,16 @@ def test_a_tier_that_will_go_down_is_told_once_and_again_when_it_changes(club: D
     assert query(club, "SELECT COUNT(*) FROM tiering.told_notice") == [(0,)]
 
 
-def test_a_day_of_people_is_mailed_with_the_tiers_of_the_run_before(club: Database) -> None:
-    mail(club)
+def test_a_day_of_people_is_mailed_with_the_tiers_of_the_run_before(small_club: Database) -> None:
+    mail(small_club)
     query(
-        club,
+        small_club,
         "INSERT INTO tiering.override (policy_id, customer_id, tier, reason, requested_by, approved_by, "
         "valid_from, valid_to) VALUES ('club', 'C4', 'A', 'sells to others', 'Li', 'Sun', "
         "DATE '2026-03-10', DATE '2026-03-20')",
     )
-    publish_people(club, CLUB, date(2026, 3, 12))
-    text = mail(club)
+    publish_people(small_club, CLUB, date(2026, 3, 12))
+    text = mail(small_club)
     assert text is not None
     assert "As of March 10, 2026" in text
     assert "A: 1 (+1)\nB: 3 (−1)" in text
@@ -265,8 +276,8 @@ def test_a_day_of_people_is_mailed_with_the_tiers_of_the_run_before(club: Databa
     assert "Set by hand (override)" in text
     assert "Customers with a tier: 4" in text
     assert coming(text) == []
-    publish_people(club, CLUB, date(2026, 3, 25))
-    text = mail(club)
+    publish_people(small_club, CLUB, date(2026, 3, 25))
+    text = mail(small_club)
     assert text is not None
     assert "* Canary 4 (C4) | A → B" in text
     assert "An override ended" in text
