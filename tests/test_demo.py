@@ -55,14 +55,14 @@ def test_the_approver_is_recorded_and_new_customers_do_not_trip_the_breaker(demo
 
     with connected(Database("duckdb", path=str(folder / "warehouse.duckdb")), "tiering_warehouse") as connection:
         found = connection.execute(
-            text("SELECT as_of, request, answered_by, answer FROM tiering.approval ORDER BY as_of, request")
+            text("SELECT as_of, request, asked_of, answered_by, answer FROM tiering.approval ORDER BY as_of, step")
         ).all()
     assert {row.answered_by for row in found} == {"demo approver"}
     assert {row.answer for row in found} == {"approved"}
     # On the first day everybody is new: the policy asks for its A class, the breaker does not.
-    first = [row.request for row in found if str(row.as_of) == "2024-12-31"]
-    assert len(first) == 1
-    assert not first[0].startswith("circuit breaker")
+    first = [row for row in found if str(row.as_of) == "2024-12-31"]
+    assert [row.asked_of for row in first] == ["sales_director", "general_manager"]
+    assert not any(row.request.startswith("circuit breaker") for row in first)
 
 
 def test_every_mail_is_a_file_twice_and_none_names_two_managers(demo) -> None:
