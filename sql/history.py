@@ -140,7 +140,8 @@ def _usable(connection: Connection, policy: Policy, overrides: pd.DataFrame) -> 
     """Return the overrides that pass the checks of a line that is handed in; tools may have written the others."""
     if overrides.empty:
         return overrides
-    unusable = {(row.customer_id, row.tier, row.valid_from) for row in check_overrides(connection, policy, LONGEST["days"])}
+    faulty = check_overrides(connection, policy, LONGEST["days"])
+    unusable = {(row.customer_id, row.tier, row.valid_from) for row in faulty}
     places = zip(overrides["customer_id"], overrides["tier"], overrides["valid_from"], strict=True)
     is_usable = np.array([place not in unusable for place in places], dtype=bool)
     if not is_usable.all():
