@@ -25,6 +25,7 @@ from transforms.policy import Policy
 RELEASE = "release"
 """The task that asks the policy's owner to let a held publication go."""
 OWNER = "policy_owner"
+_CLOSED = "closed period: "
 
 
 def asking_task(role: str) -> str:
@@ -165,7 +166,7 @@ def _reasons_to_hold(
     closed = closed_through(connection, policy.id)
     if closed is not None and this.as_of <= closed.closed_through:
         reasons.append(
-            f"closed period: {closed.closed_by} closed everything through {closed.closed_through}; "
+            f"{_CLOSED}{closed.closed_by} closed everything through {closed.closed_through}; "
             f"it would change because: {this.reason}"
         )
     breaker = policy.review.breaker
@@ -265,8 +266,16 @@ def settle_answers(warehouse: Database, policy: Policy, this: Run, review: Revie
 def check_answers(connection: Connection, policy: Policy, this: Run, review: Review) -> None:
     """Refuse a run with a request that nobody answered, or that was refused; else give who was asked about the answer.
 
-    Where a policy publishes meanwhile, only a held publication needs its answer. Raises TieringError.
+    Where a policy publishes meanwhile, only a held publication needs its answer. Raises TieringError, also when the
+    day was closed since the run was decided.
     """
+    closed = closed_through(connection, policy.id)
+    is_closed = closed is not None and this.as_of <= closed.closed_through
+    if is_closed and not any(request.text.startswith(_CLOSED) for request in review.requests):
+        raise TieringError(
+            f"policy {policy.id} {this.as_of}: {closed.closed_by} closed everything through {closed.closed_through} "
+            "since it was decided; nothing was published; decide again, with a reason (parameter restate)"
+        )
     approve = policy.review.approve
     if approve is not None and approve.meanwhile == "pending":
         _check(connection, policy, this, [request for request in review.requests if request.task == RELEASE])

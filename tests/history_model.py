@@ -78,7 +78,7 @@ def _step(rules: Rules, life: _Life | None, finding: Finding, day: date, word: b
     held = life.tier
     if new:
         wanted = finding.graded_tier or found
-    elif finding.held_because:
+    elif finding.held_because and not finding.graded_tier:
         life.log.append((day, finding, str(held)))
         life.asked = None
         life.content = (held, found, "held", None)
@@ -87,7 +87,7 @@ def _step(rules: Rules, life: _Life | None, finding: Finding, day: date, word: b
         wanted = _wanted(rules, life, finding, day)
     life.log.append((day, finding, str(held)))
     life.looked = day
-    unreliable = new and finding.held_because
+    unreliable = new and finding.held_because and not finding.graded_tier
     status = "held" if unreliable or (wanted not in (found, finding.graded_tier)) else finding.status
     is_asked = wanted in rules.approved and not (rules.asks == "entering" and wanted == held)
     life.asked = None
@@ -177,7 +177,7 @@ def _wanted(rules: Rules, life: _Life, finding: Finding, day: date) -> str:
     up = rank(found) < rank(held)
     streak = [(day, found)]
     for past, old, held_then in reversed(life.log):
-        if old.held_because and held_then != "None":
+        if old.held_because and not old.graded_tier and held_then != "None":
             continue
         tier = str(old.computed_tier)
         if held_then != held or old.graded_tier or tier == held or (rank(tier) < rank(held)) != up:

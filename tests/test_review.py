@@ -213,6 +213,15 @@ def test_a_closed_period_changes_only_for_a_reason_that_the_owner_approves(empty
     assert broken_invariants(empty) == set()
 
 
+def test_a_day_that_is_closed_before_its_run_is_published_stays_closed(empty: Database) -> None:
+    policy = policy_with()
+    this, review = decide(empty, policy, DAYS[0], {"c1": "A"})
+    close(empty, DAYS[0], "asked")
+    with pytest.raises(TieringError, match="closed everything through 2025-11-30 since it was decided; nothing was"):
+        publish_run(empty, policy, this, review)
+    assert stands(empty) == {}
+
+
 def test_a_move_that_came_late_names_what_had_changed_when_it_was_last_kept(empty: Database) -> None:
     policy = policy_with(movement="{down: {after: 2}, down_at_once: refunds > 0}")
     for day, tiers in zip(

@@ -165,12 +165,12 @@ def move_tier(
     if found is None:
         return Standing(None, None, None, finding.reason)
     if before is None or before.tier is None or before.tier not in rules.tiers:
-        status = HELD if finding.held_because else finding.status
+        status = HELD if finding.held_because and not finding.graded_tier else finding.status
         new = Standing(finding.graded_tier or found, found, status, None, finding.status, since_on=day, period_from=day)
         return _ask(rules, None, new, day, answer, (), None, 0)
     if _is_settled(rules, before, finding):
         return before
-    if finding.held_because:
+    if finding.held_because and not finding.graded_tier:
         return before._replace(computed_tier=found, status=HELD, found_status=finding.status, asked_tier=None)
     target, streak, streak_since, periods = _target(rules, before, finding, day)
     status = finding.status if target in (found, finding.graded_tier) else HELD
