@@ -20,7 +20,7 @@ from transforms.policy import read_policies
 
 __all__ = ["warehouses"]
 
-pytestmark = [pytest.mark.airflow, pytest.mark.postgres, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.airflow, pytest.mark.postgres, pytest.mark.timeout(580)]
 
 HEAD = """
 title: {{en: {id}}}
@@ -146,7 +146,7 @@ def airflow(folder: Path, warehouse: Database, expected: Rows, warehouses: Wareh
         {"admin": "admin", "ana": "user", "bo": "user"},
     )
     try:
-        running.wait_for("answer of Airflow", 150, lambda: running.is_ready("tier__asking", "tier__sticky"))
+        running.wait_for("answer of Airflow", 200, lambda: running.is_ready("tier__asking", "tier__sticky"))
         yield running
     finally:
         running.stop()
