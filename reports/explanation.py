@@ -23,7 +23,7 @@ from reports.wording import (
     keep_in_words,
 )
 from sql.errors import TieringError
-from transforms.calendar import latest_begin, next_on_calendar
+from transforms.calendar import latest_begin, next_looked_at
 from transforms.changes import POPULATION
 from transforms.conditions import Condition
 from transforms.movement import PENDING, Standing, falls_on
@@ -394,9 +394,9 @@ class _Story:
         _, account = self.language, self.account
         if not account.is_latest or (account.spell is not None and account.spell.status == "overridden"):
             return []
-        coming = [next_on_calendar(self.policy.as_of, account.as_of)]
+        coming = [next_looked_at(self.policy.schedule, self.policy.as_of, account.as_of)]
         while (coming[-1] - account.as_of).days <= LOOK_AHEAD_DAYS:
-            coming.append(next_on_calendar(self.policy.as_of, coming[-1]))
+            coming.append(next_looked_at(self.policy.schedule, self.policy.as_of, coming[-1]))
         falls = falls_on(self.policy.rules_of_movement, standing, coming)
         if falls is None:
             return []
@@ -482,7 +482,7 @@ class _Story:
             rows.append((_("Contact"), self.words.cadence(tier)))
             rows += [(_("To do"), task) for task in self._tasks()]
         if self.account.spell is not None or self._is_class:
-            rows.append((_("Next review"), _.date(next_on_calendar(policy.as_of, self.account.as_of))))
+            rows.append((_("Next review"), _.date(next_looked_at(policy.schedule, policy.as_of, self.account.as_of))))
         return [Row(cells) for cells in rows if cells[1]]
 
     def _class(self) -> list[tuple[str, str]]:

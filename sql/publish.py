@@ -21,7 +21,7 @@ from sql.retention import kept_from
 from sql.review import Review, check_answers
 from sql.runs import STAGED, Run, finish_attempt, run_id_of, write_run
 from sql.statements import run
-from transforms.calendar import later, latest_begin, next_on_calendar
+from transforms.calendar import later, latest_begin, next_looked_at
 from transforms.history import History, standing_of
 from transforms.movement import falls_on
 from transforms.policy import Policy
@@ -137,7 +137,7 @@ def _put_into_force(
             "policy_version": latest.policy_version,
             "decided_on": latest_run.as_of,
             "revision": latest_run.revision,
-            "next_review_on": next_on_calendar(in_force.as_of, latest.as_of),
+            "next_review_on": next_looked_at(in_force.schedule, in_force.as_of, latest.as_of),
         },
     )
     _write_notices(connection, in_force, latest, latest_run)
@@ -176,7 +176,7 @@ def _write_notices(connection: Connection, policy: Policy, latest: Day, latest_r
     last = later(latest.as_of, notice)
     coming = []
     day = latest.as_of
-    while (day := next_on_calendar(policy.as_of, day)) <= last:
+    while (day := next_looked_at(policy.schedule, policy.as_of, day)) <= last:
         coming.append(day)
     rows = []
     key = {"policy_id": policy.id, "as_of": latest_run.as_of, "revision": latest_run.revision}

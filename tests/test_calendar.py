@@ -18,7 +18,7 @@ from transforms.calendar import (
     is_on_calendar,
     latest_on_calendar,
     month_end,
-    next_on_calendar,
+    next_looked_at,
     parse_window,
     window_name,
     window_start,
@@ -166,8 +166,8 @@ def test_the_calendar_agrees_with_its_definition_and_with_itself(calendar: str, 
     forwards = (day + timedelta(days) for days in range(1, 400))
     latest, following = next(filter(is_end, backwards)), next(filter(is_end, forwards))
     assert latest_on_calendar(calendar, day) == latest
-    assert next_on_calendar(calendar, day) == following
-    assert next_on_calendar(calendar, latest) == following
+    assert next_looked_at("0 6 * * *", calendar, day) == following
+    assert next_looked_at("0 6 * * *", calendar, latest) == following
     assert latest_on_calendar(calendar, following - timedelta(1)) == latest
 
 
@@ -208,3 +208,21 @@ def test_without_facts_no_day_can_be_measured() -> None:
 def test_a_day_on_the_calendar_within_the_facts_is_taken(calendar: str, as_of: str) -> None:
     check_as_of(calendar, date.fromisoformat(as_of), date(2026, 6, 15), date(2026, 6, 1))
     check_as_of(calendar, date.fromisoformat(as_of), date.fromisoformat(as_of), date.fromisoformat(as_of))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "calendar", "as_of", "expected"),
+    [
+        ("0 6 3 * *", "previous_month_end", date(2026, 1, 31), date(2026, 2, 28)),
+        ("0 6 25 12 *", "previous_month_end", date(2025, 11, 30), date(2026, 11, 30)),  # once a year
+        ("0 6 25 12 *", "previous_month_end", date(2025, 6, 30), date(2025, 11, 30)),
+        ("0 6 5 1 *", "previous_year_end", date(2024, 12, 31), date(2025, 12, 31)),
+        ("0 6 * * *", "run_day", date(2026, 2, 28), date(2026, 3, 1)),
+        ("0 6 * * 1", "previous_day", date(2026, 3, 1), date(2026, 3, 8)),  # a Sunday, seen on Mondays
+        ("0 6 * * *", "previous_quarter_end", date(2025, 12, 31), date(2026, 3, 31)),
+    ],
+)
+def test_the_next_day_is_one_that_a_scheduled_run_looks_at(
+    schedule: str, calendar: str, as_of: date, expected: date
+) -> None:
+    assert next_looked_at(schedule, calendar, as_of) == expected

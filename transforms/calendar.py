@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from calendar import monthrange
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 from croniter import CroniterError, croniter
 
@@ -67,12 +67,12 @@ def latest_on_calendar(calendar: str, day: date) -> date:
     return as_of_for(calendar, day + timedelta(days=1))
 
 
-def next_on_calendar(calendar: str, as_of: date) -> date:
-    """Return the first day of the calendar after `as_of`."""
-    if calendar in ("run_day", "previous_day"):
-        return as_of + timedelta(days=1)
-    months = {"previous_month_end": 1, "previous_quarter_end": 3, "previous_year_end": 12}[calendar]
-    return month_end(add_months(latest_on_calendar(calendar, as_of), months))
+def next_looked_at(schedule: str, calendar: str, as_of: date) -> date:
+    """Return the first day after `as_of` that a scheduled run looks at: cron in five fields, and a calendar."""
+    runs = croniter(schedule, datetime.combine(as_of, time(23, 59)))
+    while (day := as_of_for(calendar, runs.get_next(datetime).date())) <= as_of:
+        pass
+    return day
 
 
 def check_as_of(calendar: str, as_of: date, today: date, facts_through: date | None) -> None:
