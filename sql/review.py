@@ -58,7 +58,8 @@ class Review:
 def review_run(warehouse: Database, policy: Policy, this: Run) -> Review:
     """Count what the run would move and record the requests to people that its policy makes.
 
-    New customers do not count as moved, nor do those set by hand. A request that stands already is not made twice.
+    New customers do not count as moved, nor do those set by hand. A request that stands already is not made twice,
+    and one that was approved for the same input not at all.
     """
     with connected(warehouse, "tiering_warehouse") as connection:
         if policy.publishes == "class":
@@ -77,8 +78,11 @@ def review_run(warehouse: Database, policy: Policy, this: Run) -> Review:
                 Request(first + place, asking_task(role), role, text) for place, role in enumerate(approve.by, 1)
             ]
         known = _answers(connection, this)
-        if not all(known.get(_subject_of(this, request)) == "approved" for request in requests):
+        answered = [request for request in requests if known.get(_subject_of(this, request)) == "approved"]
+        if not any(request.task != RELEASE for request in answered):
             _write_asked(connection, policy, this, asked)  # else somebody answered about these customers already
+        requests = [request for request in requests if request not in answered]
+        held = [request.text for request in requests if request.task == RELEASE]
         for request in requests:
             run(
                 connection,
@@ -271,7 +275,8 @@ def check_answers(connection: Connection, policy: Policy, this: Run, review: Rev
     """
     closed = closed_through(connection, policy.id)
     is_closed = closed is not None and this.as_of <= closed.closed_through
-    if is_closed and not any(request.text.startswith(_CLOSED) for request in review.requests):
+    asked = run(connection, "warehouse/read_approvals.sql", {"run_id": this.run_id}).all()
+    if is_closed and not any(row.request.startswith(_CLOSED) and row.answer != "rejected" for row in asked):
         raise TieringError(
             f"policy {policy.id} {this.as_of}: {closed.closed_by} closed everything through {closed.closed_through} "
             "since it was decided; nothing was published; decide again, with a reason (parameter restate)"

@@ -103,6 +103,19 @@ def test_two_steps_both_must_agree(empty: Database) -> None:
     assert broken_invariants(empty) == set()
 
 
+def test_who_approved_is_not_asked_again_when_the_run_is_tried_again(empty: Database) -> None:
+    policy = policy_with(review=ASKS)
+    this, review = decide(empty, policy, DAYS[0], {"c1": "A", "c2": "A"})
+    answer_requests(empty, this, "ana", approved=True, of=review.requests[:1], but_not=["c2"])
+    again, review = decide(empty, policy, DAYS[0], {"c1": "A", "c2": "A"})
+    assert (again.attempt, [request.asked_of for request in review.requests]) == (2, ["general_manager"])
+    answer_requests(empty, again, "bo", approved=True, of=review.requests)
+    assert publish_run(empty, policy, again, review).status == "published"
+    assert stands(empty) == {"c1": "A", "c2": "B held"}
+    other, review = decide(empty, policy, DAYS[0], {"c1": "A", "c2": "A", "c3": "A"}, restate="one more")
+    assert [request.asked_of for request in review.requests] == ["sales_director", "general_manager"]
+
+
 def test_a_customer_who_is_excepted_keeps_the_tier_before(empty: Database) -> None:
     policy = policy_with(review=ASKS)
     publish(empty, policy, DAYS[0], {"c1": "B", "c2": "C"})
