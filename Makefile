@@ -25,7 +25,7 @@ test: setup ## run every test on DuckDB and on a PostgreSQL of their own
 	@$(BIN)/ruff check .
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15
 
-faults: setup ## inject every fault into every step (about an hour); make test injects a part of them
+faults: setup ## inject every fault into every step; make test injects a part of them
 	@tools/postgres.sh
 	@FAULTS=all $(BIN)/python -m pytest -n 2 --dist load tests/test_faults.py --durations=10
 

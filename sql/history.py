@@ -18,6 +18,7 @@ from sql.connect import read_arrow, write_arrow
 from sql.erasure import read_erased
 from sql.facts import rebuild
 from sql.people import check_overrides
+from sql.runs import run_id_of
 from sql.statements import render, run
 from transforms.calendar import LONGEST
 from transforms.fold import SPELL_COLUMNS
@@ -68,7 +69,6 @@ def fold(
     policy: Policy,
     days: Mapping[date, Day],
     through: date,
-    run_id_of_effect: Callable[[date], str],
     *,
     staged: str | None = None,
     customers: Collection[str] | None = None,
@@ -106,7 +106,7 @@ def fold(
         lambda: _read_since(connection, policy.id, start - timedelta(days=1)),
         read_erased(connection),
     )
-    return fold_decisions(known, through, run_id_of_effect)
+    return fold_decisions(known, through, lambda day: run_id_of(policy.id, day, 0))
 
 
 def _read_since(connection: Connection, policy_id: str, day: date) -> dict[str, date]:

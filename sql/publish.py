@@ -71,7 +71,6 @@ def publish_run(warehouse: Database, policy: Policy, this: Run, review: Review) 
                 policy,
                 days,
                 max(days),
-                lambda day: run_id_of(policy.id, day, 0),
                 staged=this.run_id,
             )
             _put_into_force(connection, policy, done, days)
@@ -108,7 +107,6 @@ def publish_people(warehouse: Database, policy: Policy, through: date) -> Public
             policy,
             days,
             max(through, max(days)),
-            lambda day: run_id_of(policy.id, day, 0),
             customers=customers,
         )
         if not done.differs:

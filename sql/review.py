@@ -16,16 +16,17 @@ from sqlalchemy import Connection
 from sql.connect import Database, connected, write_arrow
 from sql.errors import TieringError
 from sql.history import Day, fold
-from sql.runs import Run, closed_through, finish_attempt, run_id_of, write_run
+from sql.runs import Run, closed_through, finish_attempt, write_run
 from sql.statements import run
-from transforms.fold import SPELL_COLUMNS
+from transforms.fold import ERASED, LEFT, SPELL_COLUMNS
+from transforms.history import STATE_COLUMNS
 from transforms.overrides import OVERRIDDEN
 from transforms.policy import Policy
 
 RELEASE = "release"
 """The task that asks the policy's owner to let a held publication go."""
 OWNER = "policy_owner"
-_CLOSED = "closed period: "
+_NOBODY = pd.DataFrame(columns=["customer_id", "tier_before", "tier", "asked_tier"], dtype=object)
 
 
 def asking_task(role: str) -> str:
@@ -62,11 +63,9 @@ def review_run(warehouse: Database, policy: Policy, this: Run) -> Review:
     and one that was approved for the same input not at all.
     """
     with connected(warehouse, "tiering_warehouse") as connection:
-        if policy.publishes == "class":
-            return Review(_counts_of_classes(connection, this))
-        preview = _preview(connection, policy, this)
-        counts = _counts(preview)
-        held = _reasons_to_hold(connection, policy, this, preview, counts)
+        preview = _preview(connection, policy, this) if policy.publishes == "tier" else _NOBODY
+        counts = _counts(preview) if policy.publishes == "tier" else _counts_of_classes(connection, this)
+        held = [*_closed_reason(connection, this), *_breaker_reasons(policy, preview, counts)]
         requests = [Request(1, RELEASE, OWNER, text) for text in held]
         approve = policy.review.approve
         asked = preview[preview["asked_tier"].notna()]
@@ -117,14 +116,13 @@ def _preview(connection: Connection, policy: Policy, this: Run) -> pd.DataFrame:
         policy,
         {this.as_of: day},
         this.as_of,
-        lambda effect: run_id_of(policy.id, effect, 0),
         staged=this.run_id,
     )
     spells = pd.DataFrame(list(done.spells_before.values()), columns=SPELL_COLUMNS, dtype=object)
     before = spells[np.array([begun < this.as_of for begun in spells["valid_from"]], dtype=bool)]
     now = done.folded.spells[done.folded.spells["valid_to"].isna()]
-    asked = done.moved.standings
-    asked = asked[asked["valid_to"].isna() & asked["asked_tier"].notna()]
+    states = pd.DataFrame(list(done.states.values()), columns=STATE_COLUMNS, dtype=object)
+    asked = states[states["valid_to"].isna() & states["asked_tier"].notna()]
     met = before[["customer_id", "tier", "status"]].merge(
         now[["customer_id", "tier", "status", "reason"]],
         how="outer",
@@ -144,7 +142,7 @@ def _counts(preview: pd.DataFrame) -> dict[str, int]:
     found = {
         "graded_before": before,
         "graded_now": now,
-        "excluded_now": ~now & preview["reason"].notna() & (preview["reason"] != "left"),
+        "excluded_now": ~now & preview["reason"].notna() & ~preview["reason"].isin([LEFT, ERASED]),
         "moved": before & now & ~by_hand & (preview["tier_before"] != preview["tier"]),
         "appeared": ~before & now,
         "disappeared": before & ~now,
@@ -162,17 +160,20 @@ def _counts_of_classes(connection: Connection, this: Run) -> dict[str, int]:
     }
 
 
-def _reasons_to_hold(
-    connection: Connection, policy: Policy, this: Run, preview: pd.DataFrame, counts: dict[str, int]
-) -> list[str]:
-    """Return why the policy's owner must be asked, with the numbers."""
-    reasons = []
-    closed = closed_through(connection, policy.id)
-    if closed is not None and this.as_of <= closed.closed_through:
-        reasons.append(
-            f"{_CLOSED}{closed.closed_by} closed everything through {closed.closed_through}; "
-            f"it would change because: {this.reason}"
-        )
+def _closed_reason(connection: Connection, this: Run) -> list[str]:
+    """Return why the run needs the owner's word because its day is closed: one reason, or none."""
+    closed = closed_through(connection, this.policy_id)
+    if closed is None or this.as_of > closed.closed_through:
+        return []
+    return [
+        f"closed period: {closed.closed_by} closed everything through {closed.closed_through}; "
+        f"it would change because: {this.reason}"
+    ]
+
+
+def _breaker_reasons(policy: Policy, preview: pd.DataFrame, counts: dict[str, int]) -> list[str]:
+    """Return why the circuit breaker holds a publication, with the numbers."""
+    reasons: list[str] = []
     breaker = policy.review.breaker
     if breaker is None or not counts["graded_before"]:
         return reasons
@@ -273,14 +274,13 @@ def check_answers(connection: Connection, policy: Policy, this: Run, review: Rev
     Where a policy publishes meanwhile, only a held publication needs its answer. Raises TieringError, also when the
     day was closed since the run was decided.
     """
-    closed = closed_through(connection, policy.id)
-    is_closed = closed is not None and this.as_of <= closed.closed_through
-    asked = run(connection, "warehouse/read_approvals.sql", {"run_id": this.run_id}).all()
-    if is_closed and not any(row.request.startswith(_CLOSED) and row.answer != "rejected" for row in asked):
-        raise TieringError(
-            f"policy {policy.id} {this.as_of}: {closed.closed_by} closed everything through {closed.closed_through} "
-            "since it was decided; nothing was published; decide again, with a reason (parameter restate)"
-        )
+    for reason in _closed_reason(connection, this):
+        request = Request(1, RELEASE, OWNER, reason)
+        if request not in review.requests and _answers(connection, this).get(_subject_of(this, request)) != "approved":
+            raise TieringError(
+                f"policy {policy.id} {this.as_of}: {reason.partition('; ')[0]} since it was decided; nothing was "
+                "published; decide again, with a reason (parameter restate)"
+            )
     approve = policy.review.approve
     if approve is not None and approve.meanwhile == "pending":
         _check(connection, policy, this, [request for request in review.requests if request.task == RELEASE])

@@ -235,6 +235,19 @@ def test_a_day_that_is_closed_before_its_run_is_published_stays_closed(empty: Da
     assert stands(empty) == {}
 
 
+def test_a_class_in_a_closed_period_is_published_for_a_reason_too(empty: Database) -> None:
+    policy = policy_with(publishes="class")
+    close(empty, DAYS[0])
+    with pytest.raises(TieringError, match="controller closed everything through 2025-11-30"):
+        decide(empty, policy, DAYS[0], {"c1": "A"})
+    this, review = decide(empty, policy, DAYS[0], {"c1": "A"}, restate="late")
+    assert [request.task for request in review.requests] == ["release"]
+    answer_requests(empty, this, "owner", approved=True)
+    again, review = decide(empty, policy, DAYS[0], {"c1": "A"}, restate="late")
+    assert review.requests == ()  # the owner's word stands
+    assert publish_run(empty, policy, again, review).status == "published"
+
+
 def test_a_move_that_came_late_names_what_had_changed_when_it_was_last_kept(empty: Database) -> None:
     policy = policy_with(movement="{down: {after: 2}, down_at_once: refunds > 0}")
     for day, tiers in zip(

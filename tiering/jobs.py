@@ -240,11 +240,6 @@ def needs_answer(staged: Mapping[str, Any]) -> bool:
     return bool(staged["review"]["requests"])
 
 
-def requests_of(staged: Mapping[str, Any], task: str) -> list[str]:
-    """Return what a task asks before (or while) this run is published."""
-    return [request["text"] for request in staged["review"]["requests"] if request["task"] == task]
-
-
 @repeated
 def answer(
     warehouse: Database,

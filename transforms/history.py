@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from transforms.fold import SPELL_COLUMNS, Folded, fold_history, rows_of
-from transforms.movement import FOUND_COLUMNS, HELD, PENDING, STANDING_COLUMNS, Moved, Rules, Standing, move_tiers
+from transforms.movement import FOUND_COLUMNS, HELD, PENDING, STANDING_COLUMNS, Rules, Standing, move_tiers
 from transforms.overrides import OVERRIDDEN, apply_overrides, find_on_override_days, override_days
 
 STATE_COLUMNS = ["customer_id", "valid_from", "valid_to", *STANDING_COLUMNS]
@@ -54,11 +54,10 @@ class History:
 
     `spells` and `states`: rows of the history (absences have a reason and no tier) and of the movement states.
     `effects`: the days without a run on which an override or an answer takes effect. `by_people`: the customers and
-    days whose tier people gave or withheld, overrides left aside. `moved`: what movement made of who moves.
+    days whose tier people gave or withheld, overrides left aside.
     """
 
     folded: Folded
-    moved: Moved
     spells: Rows
     spells_before: Rows
     states: Rows
@@ -105,7 +104,6 @@ def fold_decisions(known: Known, through: date, run_id_of_effect: Callable[[date
     folded = fold_history(days, before, found, runs, known.erased)
     return History(
         folded,
-        moved,
         _spell_rows(folded.spells),
         _spell_rows(known.spells),
         _state_rows(moved.standings, only_held=moving is not None),
