@@ -60,7 +60,7 @@ def review_run(warehouse: Database, policy: Policy, this: Run) -> Review:
     """Count what the run would move and record the requests to people that its policy makes.
 
     New customers do not count as moved, nor do those set by hand. A request that stands already is not made twice,
-    and one that was approved for the same input not at all.
+    and one that was approved for the same input not at all; after a refusal everybody is asked again.
     """
     with connected(warehouse, "tiering_warehouse") as connection:
         preview = _preview(connection, policy, this) if policy.publishes == "tier" else _NOBODY
@@ -77,7 +77,8 @@ def review_run(warehouse: Database, policy: Policy, this: Run) -> Review:
                 Request(first + place, asking_task(role), role, text) for place, role in enumerate(approve.by, 1)
             ]
         known = _answers(connection, this)
-        answered = [request for request in requests if known.get(_subject_of(this, request)) == "approved"]
+        said = {request: known.get(_subject_of(this, request)) for request in requests}
+        answered = [request for request in requests if said[request] == "approved" and "rejected" not in said.values()]
         if not any(request.task != RELEASE for request in answered):
             _write_asked(connection, policy, this, asked)  # else somebody answered about these customers already
         requests = [request for request in requests if request not in answered]

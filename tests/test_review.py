@@ -114,6 +114,10 @@ def test_who_approved_is_not_asked_again_when_the_run_is_tried_again(empty: Data
     assert stands(empty) == {"c1": "A", "c2": "B held"}
     other, review = decide(empty, policy, DAYS[0], {"c1": "A", "c2": "A", "c3": "A"}, restate="one more")
     assert [request.asked_of for request in review.requests] == ["sales_director", "general_manager"]
+    answer_requests(empty, other, "ana", approved=True, of=review.requests[:1])
+    answer_requests(empty, other, "bo", approved=False)
+    other, review = decide(empty, policy, DAYS[0], {"c1": "A", "c2": "A", "c3": "A"}, restate="one more")
+    assert [request.asked_of for request in review.requests] == ["sales_director", "general_manager"]
 
 
 def test_a_customer_who_is_excepted_keeps_the_tier_before(empty: Database) -> None:

@@ -345,11 +345,13 @@ def test_the_pack_holds_the_lists_before_and_after_publication(loaded: Database,
     rows = list(csv.DictReader(StringIO(text)))
     assert {row["customer_id"] for row in rows} == {row[0] for row in held[1:]}
     assert {row["language"] for row in rows} == {"zh", "en"}
+    next_day = date(2026, 11, 30)  # what the run of 25 December looks at
+    assert {row["valid_until"] for row in rows} == {next_day.isoformat()}
     assert not _finds_a_secret(loaded, text)
     assert query(loaded, "SELECT COUNT(*) FROM tiering.email_outbox") == outbox
     with connected(loaded, "tests") as connection:
-        told = read_review_states(connection, DEALERS, AS_OF, AS_OF)
-        later = read_review_states(connection, DEALERS, AS_OF, date(2026, 3, 31))
+        told = read_review_states(connection, DEALERS, AS_OF, next_day - DAY)
+        later = read_review_states(connection, DEALERS, AS_OF, next_day)
         assert {told[row["customer_id"]] for row in rows} == {"notified"}
         assert {later[row["customer_id"]] for row in rows} == {"re_review"}
 
