@@ -13,7 +13,7 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from sql.connect import write_arrow
-from sql.facts import rebuild
+from sql.facts import fill
 from sql.history import Day, policies_as_they_ran
 from sql.statements import run
 from transforms.changes import direction_of, find_drivers, restore_indicators
@@ -92,12 +92,7 @@ def write_changes(
 def _withdraw(connection: Connection, policy_id: str, places: list[tuple[str, date]]) -> None:
     if not places:
         return
-    rebuild(connection, "withdrawn_change", {"customer_id": "TEXT", "as_of": "DATE"})
-    columns = {
-        "customer_id": pa.array([place[0] for place in places], pa.string()),
-        "as_of": pa.array([place[1] for place in places], pa.date32()),
-    }
-    write_arrow(connection, "work.withdrawn_change", pa.table(columns))
+    fill(connection, "withdrawn_change", {"customer_id": "TEXT", "as_of": "DATE"}, places)
     key = {"policy_id": policy_id, "recorded_at": datetime.now(UTC)}
     run(connection, "warehouse/supersede_changes.sql", key)
 
@@ -166,13 +161,8 @@ def _agreed_until(
 ) -> dict[str, date]:
     if not kept_by:
         return {}
-    rebuild(connection, "kept_by", {"customer_id": "TEXT", "tier": "TEXT"})
     pairs = [(customer_id, tier) for customer_id, tiers in kept_by.items() for tier in sorted(tiers)]
-    columns = {
-        "customer_id": pa.array([pair[0] for pair in pairs], pa.string()),
-        "tier": pa.array([pair[1] for pair in pairs], pa.string()),
-    }
-    write_arrow(connection, "work.kept_by", pa.table(columns))
+    fill(connection, "kept_by", {"customer_id": "TEXT", "tier": "TEXT"}, pairs)
     rows = run(connection, "warehouse/read_agreeing_days.sql", {"policy_id": policy_id, "as_of": as_of})
     return {row.customer_id: row.until for row in rows}
 
@@ -196,8 +186,7 @@ def _drivers(
 
 
 def _indicators(connection: Connection, policy: Policy, day: Day, customers: list[str]) -> pd.DataFrame:
-    rebuild(connection, "moved", {"customer_id": "TEXT"})
-    write_arrow(connection, "work.moved", pa.table({"customer_id": pa.array(customers, pa.string())}))
+    fill(connection, "moved", {"customer_id": "TEXT"}, [(customer_id,) for customer_id in customers])
     key = {"policy_id": policy.id, "as_of": day.as_of, "revision": day.revision}
     rows = run(connection, "warehouse/read_components_of_moved.sql", key).all()
     components = pd.DataFrame(rows, columns=["customer_id", "indicator", "value", "value_text"], dtype=object)

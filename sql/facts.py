@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
 from sqlalchemy import Connection, inspect
 
-from sql.connect import Database, connected
+from sql.connect import Database, connected, write_arrow
 from sql.contract import COVERING, ENTITIES, MINOR_DIGITS, SQL_TYPES, Entity
 from sql.errors import TieringError
 from sql.extract import Batch, Extraction, interval_of
@@ -60,10 +61,19 @@ class Load:
     quarantined_rows: dict[str, int]
 
 
-def rebuild(connection: Connection, table: str, columns: dict[str, str]) -> None:
+def rebuild(connection: Connection, table: str, columns: Mapping[str, str]) -> None:
     """Make `work.<table>` anew and empty, with `columns` (name → type in DuckDB's dialect)."""
     run(connection, "warehouse/drop_work_table.sql", table=table)
     run(connection, "warehouse/create_work_table.sql", table=table, columns=columns)
+
+
+def fill(connection: Connection, table: str, columns: Mapping[str, str], rows: Sequence[Sequence[object]]) -> None:
+    """Make `work.<table>` anew with `rows`, whose `columns` are of type TEXT or DATE."""
+    rebuild(connection, table, columns)
+    values = list(zip(*rows, strict=True)) or [()] * len(columns)
+    types = {"TEXT": pa.string(), "DATE": pa.date32()}
+    arrays = {name: pa.array(value, types[kind]) for (name, kind), value in zip(columns.items(), values, strict=True)}
+    write_arrow(connection, f"work.{table}", pa.table(arrays))
 
 
 def analyze(connection: Connection, table: str) -> None:

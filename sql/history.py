@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from sql.connect import read_arrow, write_arrow
 from sql.erasure import read_erased
-from sql.facts import rebuild
+from sql.facts import fill
 from sql.people import check_overrides
 from sql.runs import run_id_of
 from sql.statements import render, run
@@ -118,9 +118,7 @@ def _reader(connection: Connection, customers: Collection[str] | None) -> Callab
     """Return a function that reads a statement's rows, of everybody in bulk or of some customers."""
     if customers is None:
         return lambda name, key: _bulk(connection, name, key)
-    rebuild(connection, "folded_customer", {"customer_id": "TEXT"})
-    rows = pa.table({"customer_id": pa.array(sorted(customers), pa.string())})
-    write_arrow(connection, "work.folded_customer", rows)
+    fill(connection, "folded_customer", {"customer_id": "TEXT"}, [(customer_id,) for customer_id in sorted(customers)])
     return lambda name, key: _small(connection, name, key, of_some=True)
 
 
@@ -190,12 +188,7 @@ def _replace(
     connection: Connection, policy_id: str, ended: list[tuple[str, date]], begun: Mapping[str, pa.Table]
 ) -> None:
     if ended:
-        rebuild(connection, "ended_interval", {"customer_id": "TEXT", "valid_from": "DATE"})
-        columns = {
-            "customer_id": pa.array([place[0] for place in ended], pa.string()),
-            "valid_from": pa.array([place[1] for place in ended], pa.date32()),
-        }
-        write_arrow(connection, "work.ended_interval", pa.table(columns))
+        fill(connection, "ended_interval", {"customer_id": "TEXT", "valid_from": "DATE"}, ended)
         for table in begun:
             run(connection, "warehouse/delete_intervals.sql", {"policy_id": policy_id}, table=table)
     for table, rows in begun.items():

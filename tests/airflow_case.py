@@ -11,6 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from sql.connect import Database
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -48,6 +52,29 @@ def some_policies(folder: Path, *ids: str) -> str:
 def connection(**fields: Any) -> str:
     """Return an Airflow connection as JSON."""
     return json.dumps(fields)
+
+
+def connection_to(database: Database) -> str:
+    """Return the Airflow connection to a database."""
+    if database.kind == "duckdb":
+        return connection(conn_type="duckdb", host=database.path)
+    return connection(
+        conn_type="postgres",
+        host=database.host,
+        port=database.port,
+        schema=database.name,
+        login=database.user,
+        password=database.password,
+    )
+
+
+def set_connections(patch: pytest.MonkeyPatch, **databases: Database) -> None:
+    """Make the connections TIERING_<NAME> of the environment those to `databases`, and drop every other setting."""
+    prepare_environment()
+    for name in [name for name in os.environ if name.startswith(("TIERING_", "AIRFLOW_CONN_"))]:
+        patch.delenv(name)
+    for name, database in databases.items():
+        patch.setenv(f"AIRFLOW_CONN_TIERING_{name}", connection_to(database))
 
 
 @cache

@@ -11,7 +11,7 @@ import pytest
 
 from sql.connect import Database, connected
 from sql.schema import upgrade_schema
-from tests.cluster import Cluster, free_port
+from tests.cluster import Cluster, free_port, plain_client
 from tests.corpus_files import count_items
 
 __all__ = ["free_port"]
@@ -35,16 +35,7 @@ def postgres_server() -> Iterator[Database]:
 
 def create_database(server: Database, name: str) -> Database:
     """Create an empty database on the test server, replacing one of that name."""
-    import psycopg
-
-    with psycopg.connect(
-        host=server.host,
-        port=server.port,
-        dbname=server.name,
-        user=server.user,
-        password=server.password,
-        autocommit=True,
-    ) as connection:
+    with plain_client(server, autocommit=True) as connection:
         connection.execute(f'DROP DATABASE IF EXISTS "{name}"')  # type: ignore[arg-type]
         connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]
     return Database("postgresql", "", server.host, server.port, name, server.user, server.password)

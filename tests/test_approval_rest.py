@@ -124,21 +124,13 @@ def expected(warehouse: Database, warehouses: Warehouses, folder: Path) -> Rows:
 @pytest.fixture(scope="module")
 def airflow(folder: Path, warehouse: Database, expected: Rows, warehouses: Warehouses) -> Iterator[Standalone]:
     """A running Airflow in front of the warehouse, in which each role has its user."""
-    connection = airflow_case.connection(
-        conn_type="postgres",
-        host=warehouse.host,
-        port=warehouse.port,
-        schema=warehouse.name,
-        login=warehouse.user,
-        password=warehouse.password,
-    )
     metadata = warehouses.new("postgresql")
     running = Standalone(
         folder / "home",
         metadata,
         {
             "AIRFLOW__CORE__DAGS_FOLDER": str(folder / "dags"),
-            "AIRFLOW_CONN_TIERING_WAREHOUSE": connection,
+            "AIRFLOW_CONN_TIERING_WAREHOUSE": airflow_case.connection_to(warehouse),
             "TIERING_POLICIES": str(folder / "policies"),
             "TIERING_MAIL_DIR": str(folder / "mail"),
             "TIERING_APPROVERS": "sales_director=ana,general_manager=bo",

@@ -17,6 +17,8 @@ import pytest
 from aiosmtpd.controller import Controller
 from conftest import ROOT, create_database, free_port
 
+from sql.connect import Database, connected, kept_open
+
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
 
 SHIPPED = ("call_service", "collection_classes", "pyramid", "relationship_abcd", "rfm_555")
@@ -47,13 +49,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
     folder = tmp_path_factory.mktemp("dags")
     make_company(folder / "company.duckdb", 120, 7)
-    airflow_case.prepare_environment()
+    company, warehouse = (Database("duckdb", path=str(folder / f"{name}.duckdb")) for name in ("company", "warehouse"))
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith(("TIERING_", "AIRFLOW_CONN_"))]:
-            patch.delenv(name)
-        for name, path in (("SOURCE", "company"), ("WAREHOUSE", "warehouse")):
-            value = airflow_case.connection(conn_type="duckdb", host=str(folder / f"{path}.duckdb"))
-            patch.setenv(f"AIRFLOW_CONN_TIERING_{name}", value)
+        airflow_case.set_connections(patch, SOURCE=company, WAREHOUSE=warehouse)
         patch.setenv("TIERING_POLICIES", airflow_case.some_policies(folder, *SHIPPED))
         (folder / "policies" / "regulars.yaml").write_text(REGULARS, encoding="utf-8")
         (folder / "handed_in").mkdir()
@@ -70,8 +68,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def facts(folder: Path) -> Iterator[Any]:
     """Facts through 2026-01-31, loaded by the DAG; kept open, as opening the file takes longer than most statements."""
-    from sql.connect import Database, kept_open
-
     with kept_open(Database("duckdb", path=str(folder / "warehouse.duckdb"))) as warehouse:
         run = airflow_case.run_dag("customer_facts", batch_start="2023-07-01", batch_end="2026-02-01")
         assert airflow_case.states(run) == {"extract": "success", "validate": "success", "load": "success"}
@@ -80,8 +76,6 @@ def facts(folder: Path) -> Iterator[Any]:
 
 def rows(warehouse: Any, sql: str) -> list[tuple]:
     from sqlalchemy import text
-
-    from sql.connect import connected
 
     with connected(warehouse, "tiering_warehouse") as connection:
         return [tuple(row) for row in connection.execute(text(sql))]
@@ -666,14 +660,7 @@ def test_the_whole_job_runs_within_one_postgresql_database(folder: Path, postgre
     engine = open_engine(database)
     load_company(engine, generate_company(customers=120, seed=7))
     engine.dispose()
-    value = airflow_case.connection(
-        conn_type="postgres",
-        host=database.host,
-        port=database.port,
-        schema=database.name,
-        login=database.user,
-        password=database.password,
-    )
+    value = airflow_case.connection_to(database)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW_CONN_TIERING_SOURCE", value)
         patch.setenv("AIRFLOW_CONN_TIERING_WAREHOUSE", value)

@@ -504,23 +504,11 @@ def test_the_command_keeps_and_prints_the_evaluation(
 ) -> None:
     from tiering.cli import main
 
-    airflow_case.prepare_environment()
-    for name in [name for name in os.environ if name.startswith(("TIERING_", "AIRFLOW_CONN_"))]:
-        monkeypatch.delenv(name)
-    there = told.database
-    value = airflow_case.connection(
-        conn_type="duckdb" if there.kind == "duckdb" else "postgres",
-        host=there.path or there.host,
-        port=there.port,
-        schema=there.name,
-        login=there.user,
-        password=there.password,
-    )
-    monkeypatch.setenv("AIRFLOW_CONN_TIERING_WAREHOUSE", value)
-    query(there, "DELETE FROM tiering.tier_effect")
+    airflow_case.set_connections(monkeypatch, WAREHOUSE=told.database)
+    query(told.database, "DELETE FROM tiering.tier_effect")
     capsys.readouterr()
     assert main(["evaluate", "--policy", "ladder", "--as-of", "2024-12-31"]) == 0
-    assert len(query(there, "SELECT 1 FROM tiering.tier_effect")) == 3 * len(MEASURES)
+    assert len(query(told.database, "SELECT 1 FROM tiering.tier_effect")) == 3 * len(MEASURES)
     out = " ".join(capsys.readouterr().out.split())
     assert "ladder Ladder" in out
     for line in (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date
@@ -56,14 +55,11 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Noti
 
     folder = tmp_path_factory.mktemp("journeys")
     keep_books(folder / "source.duckdb")
-    airflow_case.prepare_environment()
+    source = Database("duckdb", path=str(folder / "source.duckdb"))
     warehouse = Database("duckdb", path=str(folder / "warehouse.duckdb"))
     told: Notices = {}
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith(("TIERING_", "AIRFLOW_CONN_"))]:
-            patch.delenv(name)
-        for name, path in (("SOURCE", folder / "source.duckdb"), ("WAREHOUSE", warehouse.path)):
-            patch.setenv(f"AIRFLOW_CONN_TIERING_{name}", airflow_case.connection(conn_type="duckdb", host=str(path)))
+        airflow_case.set_connections(patch, SOURCE=source, WAREHOUSE=warehouse)
         patch.setenv("TIERING_SOURCE", str(FOLDER / "source"))
         patch.setenv("TIERING_POLICIES", str(FOLDER / "policies"))
         patch.setenv("TIERING_DATA_DOCS_DIR", str(folder / "data_docs"))

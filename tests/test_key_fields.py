@@ -516,16 +516,12 @@ def test_freshness_is_the_last_interval_of_each_entity_however_the_loads_were_or
 @pytest.fixture
 def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with SELECTs, one policy and no warehouse yet, in the environment that `tiering check` reads."""
-    airflow_case.prepare_environment()
-    for name in [name for name in os.environ if name.startswith(("TIERING_", "AIRFLOW_CONN_"))]:
-        monkeypatch.delenv(name)
+    warehouse = Database("duckdb", path=str(tmp_path / "warehouse.duckdb"))
+    airflow_case.set_connections(monkeypatch, SOURCE=warehouse, WAREHOUSE=warehouse)
     (tmp_path / "rules").mkdir()
     shutil.copy(ROOT / "policies" / "pyramid.yaml", tmp_path / "rules")
     monkeypatch.setenv("TIERING_POLICIES", str(tmp_path / "rules"))
     monkeypatch.setenv("TIERING_SOURCE", str(tmp_path / "said"))
-    value = airflow_case.connection(conn_type="duckdb", host=str(tmp_path / "warehouse.duckdb"))
-    for name in ("SOURCE", "WAREHOUSE"):
-        monkeypatch.setenv(f"AIRFLOW_CONN_TIERING_{name}", value)
     return tmp_path
 
 

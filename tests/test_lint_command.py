@@ -433,8 +433,7 @@ def facts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def connected(facts: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
     """The facts behind the connection that the command asks for."""
     airflow_case.prepare_environment()
-    value = airflow_case.connection(conn_type="duckdb", host=facts.path)
-    monkeypatch.setenv("AIRFLOW_CONN_TIERING_WAREHOUSE", value)
+    monkeypatch.setenv("AIRFLOW_CONN_TIERING_WAREHOUSE", airflow_case.connection_to(facts))
     return facts
 
 
@@ -528,8 +527,6 @@ def test_a_day_that_cannot_be_counted_is_said(connected: Database, tmp_path: Pat
 @pytest.mark.airflow
 def test_a_warehouse_without_facts_is_said(warehouses: Warehouses, monkeypatch, tmp_path: Path, capsys) -> None:
     airflow_case.prepare_environment()
-    empty = warehouses.empty("duckdb")
-    value = airflow_case.connection(conn_type="duckdb", host=empty.path)
-    monkeypatch.setenv("AIRFLOW_CONN_TIERING_WAREHOUSE", value)
+    monkeypatch.setenv("AIRFLOW_CONN_TIERING_WAREHOUSE", airflow_case.connection_to(warehouses.empty("duckdb")))
     code, _, err = lint(capsys, write(tmp_path, "sound", bands(SOUND)), "--data")
     assert (code, err) == (2, "tiering: no facts were loaded yet; run customer_facts first\n")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from sql.errors import TieringError
 from tests.indicator_frames import POLICIES
-from transforms.policy_header import read_headers
+from transforms.policy import parse_policy
+from transforms.policy_header import Asking, read_headers
 
 FOLDER = Path(__file__).parents[1] / "policies"
 HEAD = 'id: p\ntitle: {en: P}\nref: S0\nschedule: "0 6 2 * *"\nas_of: run_day\n'
@@ -24,6 +26,19 @@ def test_the_head_is_what_the_whole_policy_says() -> None:
             policy.as_of,
         )
     assert [header.id for header in read_headers(FOLDER)] == sorted(POLICIES)
+
+
+def test_the_head_asks_whom_the_whole_policy_asks_and_waits_as_long(tmp_path: Path) -> None:
+    text = (FOLDER / "dealer_points.yaml").read_text(encoding="utf-8").replace("id: dealer_points", "id: short")
+    short = re.sub(r"approve: \{.*\}", "approve: {tiers: [A], by: [one]}", text)
+    (tmp_path / "short.yaml").write_text(short, encoding="utf-8")
+    pairs = [(POLICIES[header.id], header.asking) for header in read_headers(FOLDER)]
+    pairs.append((parse_policy(short, "short"), read_headers(tmp_path)[0].asking))
+    approving = [(policy.review.approve, asking) for policy, asking in pairs if policy.review.approve]
+    assert len(approving) > 2
+    assert [asking for policy, asking in pairs if not policy.review.approve and asking != Asking()] == []
+    for approve, asking in approving:
+        assert asking == Asking(tuple(approve.by), approve.within, approve.unanswered, approve.meanwhile)
 
 
 def test_a_head_may_span_lines_and_stand_in_any_order(tmp_path: Path) -> None:

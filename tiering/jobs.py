@@ -258,9 +258,7 @@ def answer(
     from sql.review import answer_requests
 
     of = None if task is None else [request for request in _review_of(staged).requests if request.task == task]
-    answer_requests(
-        warehouse, _run_of(staged), answered_by, approved=approved, comment=comment, of=of, but_not=but_not
-    )
+    answer_requests(warehouse, _run_of(staged), answered_by, approved=approved, comment=comment, of=of, but_not=but_not)
 
 
 @repeated

@@ -1,17 +1,7 @@
 -- Accounts that stand elsewhere than they were found on inputs to be trusted, overridden ones left aside: one row each.
 SELECT
   state.customer_id,
-  state.tier,
-  state.computed_tier,
-  state.status,
-  state.reason,
-  state.found_status,
-  state.since_on,
-  state.period_from,
-  state.periods,
-  state.found,
-  state.found_since,
-  state.asked_tier,
+  {% include 'warehouse/standing.jinja' %},
   decision.account_manager_id
 FROM tiering.movement_state AS state
 JOIN tiering.customer_tier AS standing

@@ -1,19 +1,9 @@
 -- Where customers stand under movement rules, in the intervals that reach a day or begin after it: one row each.
 SELECT
+  {% include 'warehouse/standing.jinja' %},
   state.customer_id,
   state.valid_from,
-  state.valid_to,
-  state.tier,
-  state.computed_tier,
-  state.status,
-  state.reason,
-  state.found_status,
-  state.since_on,
-  state.period_from,
-  state.periods,
-  state.found,
-  state.found_since,
-  state.asked_tier
+  state.valid_to
 FROM tiering.movement_state AS state
 {% if of_some %}
 JOIN work.folded_customer AS folded ON folded.customer_id = state.customer_id

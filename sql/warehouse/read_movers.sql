@@ -13,14 +13,7 @@ SELECT
   spell.status,
   spell.computed_tier
 FROM tiering.tier_change AS change
-LEFT JOIN (
-  SELECT
-    customer_id,
-    name,
-    ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY holds_from DESC) AS nth
-  FROM facts.customers
-  WHERE superseded_in IS NULL
-) AS customer ON customer.customer_id = change.customer_id AND customer.nth = 1
+LEFT JOIN {% include 'warehouse/latest_customer.jinja' %} AS customer ON customer.customer_id = change.customer_id
 LEFT JOIN tiering.customer_tier_history AS spell
   ON spell.policy_id = change.policy_id AND spell.customer_id = change.customer_id
   AND spell.valid_from <= change.as_of AND (spell.valid_to IS NULL OR spell.valid_to > change.as_of)

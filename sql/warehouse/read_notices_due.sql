@@ -20,11 +20,7 @@ LEFT JOIN tiering.decision AS decision
   ON decision.run_id = held.run_id AND decision.customer_id = held.customer_id
 LEFT JOIN facts.account_managers AS manager
   ON manager.account_manager_id = decision.account_manager_id AND manager.superseded_in IS NULL
-LEFT JOIN (
-  SELECT customer_id, name, ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY holds_from DESC) AS nth
-  FROM facts.customers
-  WHERE superseded_in IS NULL
-) AS named ON named.customer_id = held.customer_id AND named.nth = 1
+LEFT JOIN {% include 'warehouse/latest_customer.jinja' %} AS named ON named.customer_id = held.customer_id
 LEFT JOIN (
   SELECT customer_id, value, ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY holds_from DESC) AS nth
   FROM facts.customer_attributes

@@ -1,14 +1,7 @@
 -- Rows refused by the loads since the last digest, by account manager: one row per manager, entity and rule.
 SELECT customer.account_manager_id, quarantine.entity, quarantine.rule, COUNT(*) AS refused_rows
 FROM tiering.quarantine AS quarantine
-LEFT JOIN (
-  SELECT
-    customer_id,
-    account_manager_id,
-    ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY holds_from DESC) AS nth
-  FROM facts.customers
-  WHERE superseded_in IS NULL
-) AS customer ON customer.customer_id = quarantine.customer_id AND customer.nth = 1
+LEFT JOIN {% include 'warehouse/latest_customer.jinja' %} AS customer ON customer.customer_id = quarantine.customer_id
 WHERE quarantine.superseded_in IS NULL
   AND quarantine.batch_no <= :newest_batch_no
   AND quarantine.batch_no > (

@@ -1,14 +1,5 @@
 -- Changes of key fields that no digest told and that are recent enough, with their source: one row per standing change.
-WITH named AS (
-  SELECT
-    customer_id,
-    name,
-    account_manager_id,
-    ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY holds_from DESC) AS nth
-  FROM facts.customers
-  WHERE superseded_in IS NULL
-),
-loaded AS (
+WITH loaded AS (
   SELECT DISTINCT batch_no, entity, extracted_at FROM tiering.batch
 )
 SELECT
@@ -25,7 +16,7 @@ SELECT
   change.recorded_at,
   loaded.extracted_at
 FROM tiering.key_field_change AS change
-LEFT JOIN named ON named.customer_id = change.customer_id AND named.nth = 1
+LEFT JOIN {% include 'warehouse/latest_customer.jinja' %} AS named ON named.customer_id = change.customer_id
 LEFT JOIN loaded ON loaded.batch_no = change.batch_no AND loaded.entity = change.entity
 WHERE change.superseded_at IS NULL
   AND change.digest_id IS NULL

@@ -8,32 +8,15 @@ SELECT
   notice.falls_on,
   notice.as_of,
   run.policy_version,
-  version.policy_text,
-  state.tier,
-  state.computed_tier,
-  state.status,
-  state.reason,
-  state.found_status,
-  state.since_on,
-  state.period_from,
-  state.periods,
-  state.found,
-  state.found_since,
-  state.asked_tier
+  {% include 'warehouse/standing.jinja' %},
+  version.policy_text
 FROM tiering.tier_notice AS notice
 JOIN tiering.run AS run ON run.run_id = notice.run_id AND run.status = 'published'
 JOIN tiering.policy_version AS version
   ON version.policy_id = run.policy_id AND version.policy_version = run.policy_version
 JOIN tiering.movement_state AS state
   ON state.policy_id = notice.policy_id AND state.customer_id = notice.customer_id AND state.valid_to IS NULL
-LEFT JOIN (
-  SELECT
-    customer_id,
-    name,
-    ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY holds_from DESC) AS nth
-  FROM facts.customers
-  WHERE superseded_in IS NULL
-) AS customer ON customer.customer_id = notice.customer_id AND customer.nth = 1
+LEFT JOIN {% include 'warehouse/latest_customer.jinja' %} AS customer ON customer.customer_id = notice.customer_id
 WHERE NOT EXISTS (
   SELECT 1
   FROM tiering.told_notice AS told
