@@ -35,6 +35,10 @@ class Redaction:
         """Whether a source row has a value that is one of the names."""
         return any(isinstance(value, str) and value.strip() in self._names for value in row.values())
 
+    def is_in(self, text: str) -> bool:
+        """Whether a text holds the customer's number or one of the names as a word."""
+        return any(re.search(_bounded(word), text) for word in (self._customer_id, *self._names))
+
     def text(self, text: str) -> str:
         """Plain text: a short name only before the customer's number."""
         for name in self._names:

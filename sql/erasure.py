@@ -1,10 +1,10 @@
-"""Erasure: replace the personal data of one customer wherever the warehouse and the mail folder hold them."""
+"""Erasure: replace the personal data of one customer wherever the warehouse and the folders of reports hold them."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -31,13 +31,20 @@ class Erasure:
 
 
 def erase_customer(
-    warehouse: Database, customer_id: str, *, erased_on: date, reason: str, requested_by: str, mail_dir: Path | None
+    warehouse: Database,
+    customer_id: str,
+    *,
+    erased_on: date,
+    reason: str,
+    requested_by: str,
+    folders: Sequence[Path] = (),
 ) -> Erasure:
     """Replace the personal data of a customer by a tombstone; its number, history and figures stay.
 
-    The files of `mail_dir` first, then the warehouse in one transaction: whatever fails, the names are still known
-    and it can be run again. Done before, it changes nothing. From `erased_on` on the customer is in no policy's
-    scope, and what an extract says of it later is replaced where it lands. Raises TieringError for an unknown one.
+    The mails and workbooks in `folders` first, then the warehouse in one transaction: whatever fails, the names are
+    still known and it can be run again. Done before, it changes nothing. From `erased_on` on the customer is in no
+    policy's scope, and what an extract says of it later is replaced where it lands. Raises TieringError for an
+    unknown one.
     """
     check_people(reason, requested_by)
     with connected(warehouse, "tiering_warehouse") as connection:
@@ -47,13 +54,13 @@ def erase_customer(
         names = _names_of(connection, customer_id)
         redaction = Redaction(customer_id, names, TOMBSTONE)
         replaced = {}
-        if mail_dir is not None and mail_dir.is_dir():
-            replaced["files of mails"] = redaction.folder(mail_dir)
+        replaced["files"] = sum(redaction.folder(folder) for folder in folders if folder.is_dir())
         done = run(connection, "warehouse/read_erasure.sql", {"customer_id": customer_id}).first()
         for place in _places(connection):
             replaced[f"{place.table}.{place.column}"] = _replace(connection, customer_id, place)
         _replace_unnumbered(connection, names)
         replaced["tiering.quarantine.row_json"] = _replace_quarantined(connection, customer_id, redaction)
+        replaced["tiering.refused_line.line_text"] = _replace_refused_lines(connection, redaction)
         replaced["tiering.email_outbox.message"] = _replace_mails(connection, redaction)
         found = {place: count for place, count in replaced.items() if count}
         if done is not None:
@@ -101,6 +108,7 @@ def _places(connection: Connection) -> Iterator[_Place]:
     for table in ["tiering.key_field_change", *(["work.key_field_change"] if "key_field_change" in work else [])]:
         yield _Place(table, "evidence")
         yield from (_Place(table, column, only="entity = 'customer_attributes'") for column in ("before", "after"))
+    yield from (_Place(table, "reason") for table in ("tiering.override", "tiering.grade"))
     for table in sorted(name for name in work if name.startswith("measures_")):
         for found in there.get_columns(table, schema="work"):
             if re.fullmatch(r"attribute__\w+__text", found["name"]):
@@ -161,6 +169,18 @@ def _replace_quarantined(connection: Connection, customer_id: str, redaction: Re
             ],
         )
     return len(rows)
+
+
+def _replace_refused_lines(connection: Connection, redaction: Redaction) -> int:
+    """Replace the refused lines of people that name a customer, by its number as a word or by a name."""
+    keys = [
+        {"file_sha256": row.file_sha256, "line": row.line, "tombstone": TOMBSTONE}
+        for row in run(connection, "warehouse/read_refused_texts.sql", {"tombstone": TOMBSTONE})
+        if redaction.is_in(row.line_text)
+    ]
+    if keys:
+        run(connection, "warehouse/erase_refused_text.sql", keys)
+    return len(keys)
 
 
 def _replace_mails(connection: Connection, redaction: Redaction) -> int:

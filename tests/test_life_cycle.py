@@ -313,7 +313,7 @@ def test_the_history_tells_who_was_missing_gone_back_merged_and_erased(said: Sai
         if number == 6:
             merge(said, "CC", "CA", day_of(6))
         if number == 7:
-            erase_customer(database, "CD", erased_on=day_of(7), reason="asked to", requested_by="Li", mail_dir=None)
+            erase_customer(database, "CD", erased_on=day_of(7), reason="asked to", requested_by="Li")
     for number in (0, 4, 8, 2, 6, 3, 5, 7, 1):  # published in any order, each day sees its own customers
         publish(database, {graded.id: graded}, graded.id, day_of(number))
     assert lives(database) == {
@@ -512,9 +512,21 @@ def test_an_erased_name_is_found_nowhere_and_no_extract_brings_it_back(said: Sai
     with connected(database, "tests") as connection:
         take_measures(connection, [policy_of("customer", "attribute: contact", "text")], "customer", MERGED)
     file_mails(database, folder)
+    typed = {
+        "INSERT INTO tiering.override (policy_id, customer_id, tier, reason, requested_by, valid_from) "
+        "VALUES ('p', :one, 'A', :why, 'Li', DATE '2024-01-31')": "asked by {who}",
+        "INSERT INTO tiering.grade (policy_id, as_of, customer_id, stage, tier, graded_by, graded_on, reason) "
+        "VALUES ('p', DATE '2024-01-31', :one, 'final', 'A', 'Li', DATE '2024-01-31', :why)": "{who} is strategic",
+        "INSERT INTO tiering.refused_line (file_sha256, file, line, entity, reason, line_text, recorded_at) "
+        "VALUES (:one, 'o.csv', 2, 'overrides', 'no such tier', :why, CURRENT_TIMESTAMP)": "p,{one},Z,{who},Li",
+    }
+    for one, who in (("CA", CANARY), ("CB", "Canary CB GmbH")):
+        for statement, why in typed.items():
+            query(database, statement, one=one, why=why.format(one=one, who=who))
     assert {place for place, value in texts_of(database) if "Zanzibar" in value} >= {
         "facts.customers", "facts.customer_attributes", "facts.assessments", "facts.contacts", "landing.customers",
         "tiering.quarantine", "tiering.key_field_change", "work.parsed_customers",
+        "tiering.override", "tiering.grade", "tiering.refused_line",
     }  # fmt: skip
     mails = query(database, "SELECT message_id, message FROM tiering.email_outbox ORDER BY 1")
     assert all("Zanzibar" in words_of(message.encode()) for _, message in mails)
@@ -522,16 +534,20 @@ def test_an_erased_name_is_found_nowhere_and_no_extract_brings_it_back(said: Sai
     before = contents(database, "facts", "tiering")
     sold = seen(database, MERGED)
     known = facts_batch_no_of(database)
-    done = erase_customer(database, "CA", erased_on=MERGED, reason="asked for it", requested_by="Li", mail_dir=folder)
+    done = erase_customer(database, "CA", erased_on=MERGED, reason="asked for it", requested_by="Li", folders=[folder])
     assert done.is_new
     assert done.replaced["tiering.email_outbox.message"] == 2
-    assert done.replaced["files of mails"] == 3
+    assert done.replaced["files"] == 3
     assert {place for place, value in texts_of(database) if "Zanzibar" in value or "1380000" in value} == set()
     for name, message in query(database, "SELECT message_id, message FROM tiering.email_outbox"):
         words = words_of(message.encode())
         assert "Zanzibar" not in words, name
         assert "(erased)" in words, name
         assert "Canary CB GmbH" in words, name
+    for table, column in (("override", "reason"), ("grade", "reason"), ("refused_line", "line_text")):
+        told = [text for (text,) in query(database, f"SELECT {column} FROM tiering.{table} ORDER BY 1")]
+        assert (told[0], len(told)) == ("(erased)", 2)
+        assert "Canary CB GmbH" in told[1], "what is said of others stays"
     for path in folder.iterdir():
         content = path.read_bytes()
         if path.suffix == ".xlsx":
@@ -552,7 +568,7 @@ def test_an_erased_name_is_found_nowhere_and_no_extract_brings_it_back(said: Sai
     assert seen(database, MERGED, batch_no=known) == sold
     with connected(database, "tests") as connection:
         assert read_erased(connection) == {"CA": MERGED}
-    again = erase_customer(database, "CA", erased_on=MERGED + DAY, reason="r", requested_by="Li", mail_dir=folder)
+    again = erase_customer(database, "CA", erased_on=MERGED + DAY, reason="r", requested_by="Li", folders=[folder])
     assert (again.is_new, again.erased_on, again.replaced) == (False, MERGED, {})
     assert contents(database, "facts", "tiering") == after
     batch = batch_of("2024-03")
@@ -583,7 +599,7 @@ def test_an_erasure_that_cannot_be_is_refused_in_one_line(
         "VALUES ('CA', 'Ann', DATE '2024-01-31', 1)",
     )
     with pytest.raises(TieringError, match=words):
-        erase_customer(embedded, number, erased_on=MERGED, reason=reason, requested_by=by, mail_dir=None)
+        erase_customer(embedded, number, erased_on=MERGED, reason=reason, requested_by=by)
     assert query(embedded, "SELECT name FROM facts.customers") == [("Ann",)]
 
 

@@ -69,7 +69,7 @@ def run_erase(console: Console, customer_id: str, *, reason: str, requested_by: 
             erased_on=datetime.now(UTC).astimezone(here.zone).date(),
             reason=reason,
             requested_by=requested_by,
-            mail_dir=here.mail_dir,
+            folders=(here.mail_dir, here.review_dir),
         )
     for place, count in erasure.replaced.items():
         console.print(escape(f"{place}: {count} replaced"))
