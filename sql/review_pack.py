@@ -20,6 +20,9 @@ from transforms.calendar import add_months
 from transforms.policy import Policy
 from transforms.review_lists import draw_sample, evaluated_from, has_attribute, propose_settlement
 
+_STATED = ("special_policy", "special_settlement")
+"""Further attributes of customers that the lists of the pack ask for."""
+
 SAMPLE_SIZE = 20
 
 
@@ -153,8 +156,9 @@ def _read_customers(
         "facts_batch_no": facts_batch_no(connection),
         "year_start": year_start,
         "before_start": add_months(as_of, -24),
+        **{f"attribute_{name}": name for name in _STATED},
     }
-    rows = run(connection, "warehouse/read_review_accounts.sql", key, grain=policy.grain)
+    rows = run(connection, "warehouse/read_review_accounts.sql", key, grain=policy.grain, further_attributes=_STATED)
     accounts: dict[str, Any] = {row.customer_id: row for row in rows}
     states = read_review_states(connection, policy, as_of, today)
     proposal = run(

@@ -46,7 +46,13 @@ def _names(path: Path) -> list[dict[str, Any]]:
         return [measure_names(grain, every_column(grain)) for grain in GRAINS]
     if "measures/accounts_of_day.jinja" in text:
         return [
-            {"grain": grain, "publishes": publishes, "target": target, "inputs": INPUTS}
+            {
+                "grain": grain,
+                "publishes": publishes,
+                "target": target,
+                "inputs": INPUTS,
+                "further_attributes": ["special_policy", "special_settlement"],
+            }
             for grain in GRAINS
             for publishes, target in (("tier", "answered"), ("class", "replied"))
         ]

@@ -54,37 +54,15 @@ named AS (
   WHERE batch_no <= :facts_batch_no AND (superseded_in IS NULL OR superseded_in > :facts_batch_no)
 ),
 stated AS (
-  SELECT
-    customer_id,
-    MAX(CASE WHEN attribute = 'special_policy' THEN value END) AS special_policy,
-    MAX(CASE WHEN attribute = 'special_settlement' THEN value END) AS special_settlement
-  FROM (
-    SELECT
-      customer_id,
-      attribute,
-      value,
-      ROW_NUMBER() OVER (
-        PARTITION BY customer_id, attribute
-        ORDER BY
-          CASE WHEN holds_from <= :as_of THEN 0 ELSE 1 END,
-          CASE WHEN holds_from <= :as_of THEN holds_from END DESC NULLS LAST,
-          holds_from
-      ) AS nth
-    FROM facts.customer_attributes
-    WHERE attribute IN ('special_policy', 'special_settlement')
-      AND batch_no <= :facts_batch_no
-      AND (superseded_in IS NULL OR superseded_in > :facts_batch_no)
-  ) AS version
-  WHERE nth = 1
-  GROUP BY customer_id
+  {% include 'measures/attributes.sql' %}
 )
 SELECT
   population.account_id AS customer_id,
   named.name,
   manager.name AS manager,
   COALESCE(population.first_opened_on, sold.first_sold_on) AS began_on,
-  stated.special_policy,
-  stated.special_settlement,
+  stated.value_special_policy AS special_policy,
+  stated.value_special_settlement AS special_settlement,
   COALESCE(sold.sales_now, 0) AS sales_now,
   COALESCE(sold.sales_before, 0) AS sales_before,
   COALESCE(sold.months_bought, 0) AS months_bought,
