@@ -6,10 +6,13 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -101,7 +104,27 @@ def run_dag(dag_id: str, *, logical_date: datetime | None = None, **params: Any)
         task.retries = 0
     # Within one process Airflow keeps the last run's values in the DAG's own parameters: say the defaults again.
     conf = {**dict.fromkeys(dag.params), **params}
-    return dag.test(logical_date=logical_date, run_conf=conf or None)
+    with _parsed_and_stored_once():
+        return dag.test(logical_date=logical_date, run_conf=conf or None)
+
+
+_stored: list[Any] = []
+
+
+@contextmanager
+def _parsed_and_stored_once() -> Iterator[None]:
+    """Spare a run the DAGs of the whole folder, which `dag.test` parses and stores anew each time it is called."""
+    from airflow.dag_processing import dagbag
+
+    known, store = bag(), dagbag.sync_bag_to_db
+
+    def store_once(*args: Any) -> None:
+        if not any(known is each for each in _stored):
+            store(*args)
+            _stored[:] = [known]
+
+    with mock.patch.multiple(dagbag, BundleDagBag=lambda **_: known, sync_bag_to_db=store_once):
+        yield
 
 
 def states(run: Any) -> dict[str, str]:

@@ -317,9 +317,10 @@ class Warehouses:
 
     def _make_published(self, engine: str) -> Database:
         database = self.loaded(engine)
-        for policy_id, days in PUBLISHED.items():
-            for day in days:
-                publish(database, demo_policies(), policy_id, day)
+        with kept_open(database):
+            for policy_id, days in PUBLISHED.items():
+                for day in days:
+                    publish(database, demo_policies(), policy_id, day)
         return database
 
     def _make_everything(self, engine: str) -> Database:

@@ -73,11 +73,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         "test_wwi",
         "test_publish",
         "test_dags",
+        "test_life_cycle",
         "test_goldens_dags",
         "test_demo",
-        "test_outbox",
         "test_facts",
-        "test_measure",
+        "test_history",
+        "test_follow_ups",
+        "test_outbox",
+        "test_history_engines",
     )
     order = {name: place for place, name in enumerate(slow)}
     items.sort(key=lambda item: order.get(item.path.stem, len(order)))

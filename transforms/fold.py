@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 LEFT, ERASED = "left", "erased"
@@ -100,6 +101,5 @@ def reason_of_leaving(customer_id: str, day: date, erased: Mapping[str, date]) -
 
 def rows_of(frame: pd.DataFrame, columns: list[str]) -> Iterator[tuple[Any, ...]]:
     """Return the rows as Python objects, missing values as None."""
-    plain = frame[columns].astype(object)
-    missing = plain.isna()
-    return zip(*((plain[name].mask(missing[name], None)).tolist() for name in columns), strict=True)
+    plain = [frame[name].to_numpy(dtype=object) for name in columns]
+    return zip(*(np.where(pd.isna(values), None, values).tolist() for values in plain), strict=True)
