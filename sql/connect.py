@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -118,10 +119,12 @@ class Database:
         )
 
 
+@lru_cache(maxsize=32)
 def open_engine(database: Database) -> Engine:
-    """Return an engine for `database` whose connections close when they are released.
+    """Return the engine for `database`, whose connections close when they are released.
 
-    A DuckDB file has one process at a time, readers included: nothing keeps it open between two uses.
+    A DuckDB file has one process at a time, readers included: nothing keeps it open between two uses. What an engine
+    learns of its server with its first connection is asked once per process.
     """
     return create_engine(database.url, poolclass=NullPool, hide_parameters=True)
 
@@ -142,21 +145,17 @@ def connected(database: Database, role: str, isolation: IsolationLevel | None = 
     Raises TieringError in one line when the database named `role` (tiering_source, …) cannot be reached, and
     DatabaseFailed when it refuses a statement or is lost: whether a COMMIT that was lost took effect is unknown.
     """
-    engine = open_engine(database)
-    try:
-        with unreachable(role, database):
-            connection = engine.connect()
-        with told_plainly(role, database), connection:
-            if isolation and database.kind == "postgresql":
-                connection = connection.execution_options(isolation_level=isolation)
-            try:
-                with connection.begin():
-                    yield connection
-            finally:
-                if bulk := connection.info.pop(_BULK, None):
-                    bulk.close()
-    finally:
-        engine.dispose()
+    with unreachable(role, database):
+        connection = open_engine(database).connect()
+    with told_plainly(role, database), connection:
+        if isolation and database.kind == "postgresql":
+            connection = connection.execution_options(isolation_level=isolation)
+        try:
+            with connection.begin():
+                yield connection
+        finally:
+            if bulk := connection.info.pop(_BULK, None):
+                bulk.close()
 
 
 @contextmanager
@@ -184,14 +183,10 @@ def kept_open(database: Database) -> Iterator[Database]:
     if database.kind != "duckdb":
         yield database
         return
-    engine = open_engine(database)
-    try:
-        with unreachable("tiering_warehouse", database):
-            connection = engine.connect()
-        with connection:
-            yield database
-    finally:
-        engine.dispose()
+    with unreachable("tiering_warehouse", database):
+        connection = open_engine(database).connect()
+    with connection:
+        yield database
 
 
 def _why_unreachable(role: str, database: Database, error: Exception) -> TieringError:

@@ -125,8 +125,8 @@ def _reader(connection: Connection, customers: Collection[str] | None) -> Callab
 def _bulk(connection: Connection, name: str, key: Mapping[str, Any]) -> pd.DataFrame:
     """Return the rows as Python objects. On PostgreSQL they are what was committed before this transaction."""
     sql = render(f"warehouse/{name}.sql", of_some=False)
-    frame = read_arrow(connection, sql, dict(key)).to_pandas(types_mapper=pd.ArrowDtype).astype(object)
-    return frame.where(frame.notna(), None)
+    table = read_arrow(connection, sql, dict(key))
+    return pd.DataFrame({name: pd.Series(table[name].to_pylist(), dtype=object) for name in table.column_names})
 
 
 def _small(connection: Connection, name: str, key: Mapping[str, Any], **names: Any) -> pd.DataFrame:
