@@ -332,6 +332,17 @@ class Warehouses:
             follow_up(database, policies, WHOLE.last_day)
         return database
 
+    def changed(self, engine: str, kind: str, change: Callable[[Database], object]) -> Database:
+        """A warehouse with the small company's facts and what `change` does to it, which is done once per engine."""
+
+        def make() -> Database:
+            database = self.loaded(engine)
+            with kept_open(database):
+                change(database)
+            return database
+
+        return self.new(engine, self._template(engine, kind, make))
+
     def empty(self, engine: str) -> Database:
         """A warehouse with its schema and no rows."""
         return self.new(engine, self._template(engine, "empty", lambda: self._make_empty(engine)))

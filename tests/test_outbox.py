@@ -16,7 +16,6 @@ from aiosmtpd.controller import Controller
 from companies import (  # noqa: F401 - fixtures
     Warehouses,
     demo_policies,
-    loaded,
     publish,
     query,
     warehouses,
@@ -25,7 +24,7 @@ from conftest import free_port
 from openpyxl import load_workbook
 
 from reports.mail import MailServerError, SmtpServer
-from sql.connect import Database
+from sql.connect import Database, kept_open
 from sql.outbox import Written, send_outbox, write_digests
 
 FALLBACK = "desk@tiering.example"
@@ -69,15 +68,22 @@ def cells_of(mail: dict[str, Any]) -> list[list[tuple[Any, ...]]]:
     return [list(sheet.iter_rows(values_only=True)) for sheet in book.worksheets]
 
 
-@pytest.fixture
-def moved(loaded: Database) -> Database:  # noqa: F811
-    """Two published days of rfm_555, the first one reported."""
+def move(database: Database) -> None:
+    """Publish two days of rfm_555, and report the first one."""
     policies = demo_policies()
-    publish(loaded, policies, "rfm_555", FIRST)
-    write(loaded)
-    query(loaded, "DELETE FROM tiering.email_outbox")
-    publish(loaded, policies, "rfm_555", SECOND)
-    return loaded
+    publish(database, policies, "rfm_555", FIRST)
+    write(database)
+    query(database, "DELETE FROM tiering.email_outbox")
+    publish(database, policies, "rfm_555", SECOND)
+
+
+@pytest.fixture
+def moved(engine_name: str, warehouses: Warehouses) -> Iterator[Database]:  # noqa: F811
+    """Two published days of rfm_555, the first one reported."""
+    database = warehouses.changed(engine_name, "moved", move)
+    with kept_open(database):
+        yield database
+    warehouses.drop(database)
 
 
 def test_every_mover_is_in_exactly_one_mail_the_one_of_its_manager(moved: Database) -> None:
