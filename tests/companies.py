@@ -550,6 +550,12 @@ def said(fresh: Database, tmp_path: Path) -> Iterator[Said]:
         yield Said(fresh, tmp_path / "said")
 
 
+ON_THE_SERVER = pytest.mark.parametrize(
+    "engine_name", [pytest.param("postgresql", marks=pytest.mark.postgres)], ids=["postgresql"]
+)
+"""For a long story whose statements other tests run on both engines."""
+
+
 def batch_of(month: str, months: int = 1) -> Batch:
     """The batch of a month such as 2024-01 (and of those that follow it)."""
     year, number = map(int, month.split("-"))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from companies import (
+    ON_THE_SERVER,
     Row,
     Said,
     batch_of,
@@ -95,6 +96,7 @@ def test_a_refused_row_holds_its_account_while_its_day_is_seen_and_it_stands(sai
     assert query(database, "SELECT COUNT(*) FROM tiering.quarantine WHERE superseded_in IS NULL") != [(0,)]
 
 
+@ON_THE_SERVER
 def test_a_row_that_came_again_under_another_interval_holds_nobody(said: Said) -> None:
     january(said, [BAD])
     said.load(JANUARY)
@@ -116,6 +118,7 @@ def test_a_refused_customer_is_held_from_the_day_of_that_extract(said: Said) -> 
     assert held(said.database, policy, MARCH.last_day) == {}
 
 
+@ON_THE_SERVER
 def test_days_that_were_skipped_hold_everybody_and_days_before_the_first_nobody(said: Said) -> None:
     january(said, [])
     said.load(JANUARY)
@@ -157,6 +160,7 @@ def test_the_inputs_of_a_policy_are_the_entities_of_its_measures_with_the_longes
     )
 
 
+@ON_THE_SERVER
 @pytest.mark.parametrize("grain", ["opportunity", "request"])
 def test_a_refused_account_of_such_a_grain_holds_itself_alone(grain: str, said: Said) -> None:
     january(said, [])

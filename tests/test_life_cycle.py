@@ -21,6 +21,7 @@ import pytest
 from companies import (
     ENGINES,
     MANAGERS,
+    ON_THE_SERVER,
     Row,
     Said,
     Warehouses,
@@ -120,6 +121,7 @@ def take(said: Said, number: int, names: str, absent_extracts: int = 3) -> int |
     return load_batch(said.database, batch, absent_extracts=absent_extracts).batch_no
 
 
+@ON_THE_SERVER
 def test_a_customer_that_is_missing_is_carried_forward_until_three_extracts_lack_it(
     said: Said, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -160,6 +162,7 @@ def test_a_customer_that_is_missing_is_carried_forward_until_three_extracts_lack
     assert "CB" in seen(database, day_of(7))
 
 
+@ON_THE_SERVER
 def test_one_day_read_again_and_again_and_old_days_count_once(said: Said) -> None:
     """A backfill reads the customers of today for each of its days."""
     for name in ("sales", "receivables", "payments"):
@@ -200,6 +203,7 @@ def _days(first: int, last: int, per_day: int) -> list[Row]:
     ]
 
 
+@ON_THE_SERVER
 def test_an_extract_without_most_customers_is_held_with_its_numbers_and_loaded_when_accepted(said: Said) -> None:
     database, share = said.database, Decimal("0.5")
     take(said, 0, "12345")
@@ -303,6 +307,7 @@ def lives(database: Database) -> dict[str, list[tuple[Any, ...]]]:
     return found
 
 
+@ON_THE_SERVER
 def test_the_history_tells_who_was_missing_gone_back_merged_and_erased(said: Said) -> None:
     database, graded = said.database, policy_of("customer")
     said.put("sales", [sale(f"S{letter}", customer_id=f"C{letter}") for letter in "ABCD"])
