@@ -27,7 +27,7 @@ test: setup ## run every test on DuckDB and on a PostgreSQL of their own
 
 faults: setup ## inject every fault into every step; make test injects a part of them
 	@tools/postgres.sh
-	@FAULTS=all $(BIN)/python -m pytest -n 2 --dist load tests/test_faults.py --durations=10
+	@FAULTS=all $(BIN)/python -m pytest -n 2 --dist worksteal tests/test_faults.py --durations=10
 
 wwi: setup ## run the whole job on Wide World Importers (needs ../shared/data/wwi_slice) and print what it found
 	@$(BIN)/python tests/wwi.py
