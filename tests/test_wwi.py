@@ -1,4 +1,4 @@
-"""The whole job on Wide World Importers, through the DAGs."""
+"""The whole job on Wide World Importers, through the DAGs: three months of each year here, all by `make wwi`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ pytestmark = [
 ]
 
 
+MONTH_ENDS = [*wwi.MONTH_ENDS[9:12], *wwi.MONTH_ENDS[-3:]]
+
+
 @pytest.fixture(scope="module")
 def states(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     folder = tmp_path_factory.mktemp("wwi")
@@ -26,7 +29,7 @@ def states(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
             patch.delenv(name)
         before = dict(os.environ)
         wwi.prepare(folder)
-        found = [state for batch in wwi.BATCHES for state in wwi.run_job(batch)]
+        found = [state for batch in wwi.BATCHES for state in wwi.run_job(batch, MONTH_ENDS)]
         for name in set(os.environ) - set(before):
             if name.startswith(("TIERING_", "AIRFLOW_CONN_")):
                 del os.environ[name]
@@ -50,7 +53,7 @@ def rows(warehouse, sql: str) -> list[tuple]:
 
 
 def test_every_dag_run_succeeds(states: tuple[Path, list[str]]) -> None:
-    assert len(states[1]) == 2 + 2 + 2 * len(wwi.MONTH_ENDS) + 2
+    assert len(states[1]) == 2 + 2 + 2 * len(MONTH_ENDS) + 2
     assert set(states[1]) == {"success"}
 
 
@@ -81,7 +84,7 @@ def test_the_balance_at_the_end_is_the_published_one(warehouse) -> None:
 
 def test_every_policy_publishes_every_day_once(warehouse) -> None:
     found = rows(warehouse, "SELECT policy_id, COUNT(*) FROM tiering.run WHERE status = 'published' GROUP BY policy_id")
-    assert dict(found) == {"rfm_555": 17, "pyramid": 17, "collection_classes": 2}
+    assert dict(found) == {"rfm_555": 6, "pyramid": 6, "collection_classes": 2}
 
 
 def test_the_pyramid_of_26_accounts_has_no_first_class_and_one_of_the_second(warehouse) -> None:

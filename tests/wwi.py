@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from calendar import monthrange
+from collections.abc import Collection
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -83,7 +84,7 @@ def prepare(folder: Path) -> None:
     )
 
 
-def run_job(batch: tuple[date, date]) -> list[str]:
+def run_job(batch: tuple[date, date], month_ends: Collection[date] = MONTH_ENDS) -> list[str]:
     """Load one batch and decide every policy on its days, through the DAGs; return the states of the DAG runs.
 
     All tasks run in this process, where the warehouse stays open: some 400 openings of the file take half a minute.
@@ -93,7 +94,7 @@ def run_job(batch: tuple[date, date]) -> list[str]:
     start, end = batch
     days = [
         *[("tier__collection_classes", day) for day in YEAR_ENDS if start <= day < end],
-        *[(dag, day) for day in MONTH_ENDS if start <= day < end for dag in ("tier__rfm_555", "tier__pyramid")],
+        *[(dag, day) for day in month_ends if start <= day < end for dag in ("tier__rfm_555", "tier__pyramid")],
     ]
     warehouse = json.loads(os.environ["AIRFLOW_CONN_TIERING_WAREHOUSE"])["host"]
     with kept_open(Database("duckdb", path=warehouse)):
