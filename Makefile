@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults wwi airflow lint bench lock clean
+.PHONY: help setup demo test long faults wwi airflow lint bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -24,6 +24,10 @@ test: setup ## run every test on DuckDB and on a PostgreSQL of their own
 	@tools/postgres.sh
 	@$(BIN)/ruff check .
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15
+
+long: setup ## run the tests that make test leaves out: the second engine's turn at the longest ones
+	@tools/postgres.sh
+	@$(BIN)/python -m pytest -n 2 -m long
 
 faults: setup ## inject every fault into every step; make test injects a part of them
 	@tools/postgres.sh

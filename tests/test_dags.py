@@ -651,6 +651,7 @@ def test_no_customer_is_named_in_what_the_tasks_log(
     assert [name for name in names if name.strip() in logged] == []
 
 
+@pytest.mark.long
 @pytest.mark.postgres
 def test_the_whole_job_runs_within_one_postgresql_database(folder: Path, postgres_server: Any) -> None:
     from demo import generate_company, load_company

@@ -123,6 +123,7 @@ def test_any_order_of_days_ends_in_the_same_tables(
     assert {table for table, rows in found.items() if len(rows) < 10} == {"run"}
 
 
+@pytest.mark.long
 @pytest.mark.postgres
 def test_two_orders_of_days_end_in_the_same_tables_on_postgresql(
     warehouses: Warehouses,
@@ -417,7 +418,9 @@ def test_what_a_tier_means_is_kept_with_the_policy_version(warehouses: Warehouse
         assert parse_policy(text[0][0], "as it ran").version == policy.version
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    "engine", ["duckdb", pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.long])]
+)
 def test_every_shipped_policy_decides_or_excludes_everybody_in_scope(engine: str, warehouses: Warehouses) -> None:
     """All of them, on one company, each on the latest day of its calendar."""
     database = warehouses.everything_once(engine)
