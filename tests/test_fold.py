@@ -305,3 +305,16 @@ def test_the_order_of_rows_does_not_matter_and_the_arguments_are_left_alone() ->
         ("c", *GATED, day(2), None, "r2"),
     ]
     assert_frame_equal(folded.spells, frame(expected, SPELL_COLUMNS))
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA, pd.NaT], ids=str)
+def test_what_is_missing_is_missing_however_a_library_says_it(missing: object) -> None:
+    texts = ["customer_id", *CONTENT, "valid_from", "valid_to", "run_id"]
+    before = pd.DataFrame([("C1", "A", "A", "final", missing, day(0), missing, "run 1")], columns=texts, dtype=object)
+    rows = [(day(1), "C1", missing, missing, missing, "gate:has_bought"), (day(1), "C2", "A", "A", "final", missing)]
+    folded = fold_history({day(1): "run 2"}, before, pd.DataFrame(rows, columns=FOUND_COLUMNS, dtype=object))
+    assert sorted(folded.spells.itertuples(index=False, name=None), key=lambda row: (row[0], row[5])) == [
+        ("C1", "A", "A", "final", None, day(0), day(1), "run 1"),
+        ("C1", None, None, None, "gate:has_bought", day(1), None, "run 2"),
+        ("C2", "A", "A", "final", None, day(1), None, "run 2"),
+    ]
