@@ -147,13 +147,14 @@ def build_before(world: World) -> None:
 
 
 def _ask_for_an_override(warehouse: Database) -> None:
-    """Let people have asked for another tier of one customer, from a day on that no run looks at."""
+    """Let people have asked for another tier of one customer, for ten days that no run looks at."""
     with connected(warehouse, "tests") as connection:
         connection.execute(
             text(
                 "INSERT INTO tiering.override "
-                "(policy_id, customer_id, tier, reason, requested_by, approved_by, valid_from) "
-                "SELECT policy_id, MIN(customer_id), 'A', 'popularity', 'sales', 'director', DATE '2026-02-10' "
+                "(policy_id, customer_id, tier, reason, requested_by, approved_by, valid_from, valid_to) "
+                "SELECT policy_id, MIN(customer_id), 'A', 'popularity', 'sales', 'director', DATE '2026-02-10', "
+                "DATE '2026-02-20' "
                 "FROM tiering.customer_tier WHERE policy_id = 'rfm_555' AND tier = 'D' GROUP BY policy_id"
             )
         )

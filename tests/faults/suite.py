@@ -120,7 +120,9 @@ class Suite:
             assert not broken_invariants(database), f"undisturbed before {step}: {broken_invariants(database)}"
             if step == "end":
                 break
+            exact = read_state(database, exact=True).tables
             done = self.must(Order(step, self.world(database), teach=True, evaluate=False))
+            assert read_state(database, exact=True).tables != exact, f"{step} does nothing: no fault can show"
             self.said[step] = done.value
             self.points[step] = [Point(at, label) for at, label in enumerate(done.seen, 1)]
         self._drop(database)
@@ -181,20 +183,24 @@ class Suite:
         if step == "send reports":
             lines += self.check_mails(database, copies=2)
         if further:
-            lines += self.check_no_op(step, database, **said)
+            done, more = self._run_again(step, database, **said)
+            lines += more
         if to_the_end:
             lines += self._check_rest(step, database, done)
         return lines
 
     def check_no_op(self, step: str, database: Database, **said: Any) -> list[str]:
         """Run a finished step again: no row of the standing tables changes, not even an instant, but for the tries."""
+        return self._run_again(step, database, **said)[1]
+
+    def _run_again(self, step: str, database: Database, **said: Any) -> tuple[Outcome, list[str]]:
         before = read_state(database, exact=True, schemas=STANDING).tables
         again = self.workers.run(Order(step, self.world(database, **said), evaluate=False))
         after = read_state(database, exact=True, schemas=STANDING).tables
         for name in NO_NEWS:
             before.pop(name, None), after.pop(name, None)
         lines = [] if again.how == "done" else [f"a further run {again.how}: {again.value}"]
-        return lines + [f"a further run is no no-op: {line}" for line in differences(before, after)]
+        return again, lines + [f"a further run is no no-op: {line}" for line in differences(before, after)]
 
     def _check_rest(self, step: str, database: Database, done: Outcome) -> list[str]:
         """Run the steps after `step`, with what they say now: the end is that of the undisturbed run."""
