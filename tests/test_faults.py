@@ -14,7 +14,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -230,7 +230,8 @@ CRASHES: dict[str, Callable[[Any], None]] = {
 }
 
 
-def test_the_server_ends_in_the_middle_of_a_transaction(suite: Suite, tally: Tally) -> None:
+@pytest.mark.parametrize("step", list(STEPS) if WHOLE else ["publish"])
+def test_the_server_ends_in_the_middle_of_a_transaction(step: str, suite: Suite, tally: Tally) -> None:
     cluster = suite.cluster
     assert cluster is not None
 
@@ -245,11 +246,10 @@ def test_the_server_ends_in_the_middle_of_a_transaction(suite: Suite, tally: Tal
     cluster.options = DURABLE
     cluster.start()
     try:
-        for step in suite.steps if WHOLE else ("publish",):
-            chosen = spread(len(suite.points[step]), 6) if WHOLE else [last(suite, step, "^COMMIT")]
-            for at, crash in itertools.product(chosen, CRASHES):
-                complaints = suite.meet(step, at, fall(crash))
-                tally.add(crash, f"{step}, operation {at}, {suite.points[step][at - 1].label}", complaints)
+        chosen = spread(len(suite.points[step]), 6) if WHOLE else [last(suite, step, "^COMMIT")]
+        for at, crash in itertools.product(chosen, CRASHES):
+            complaints = suite.meet(step, at, fall(crash))
+            tally.add(crash, f"{step}, operation {at}, {suite.points[step][at - 1].label}", complaints)
     finally:
         cluster.stop("fast")
         cluster.options = FAST
@@ -520,6 +520,14 @@ def test_two_days_at_once_end_as_one_after_the_other(suite: Suite, tally: Tally)
 # The disk.
 
 
+SPACES: dict[str, Sequence[int]] = (
+    {"load": range(0, 800, 50), "publish": range(0, 800, 50), "decide": range(0, 200, 50)}
+    if WHOLE
+    else {"load": [100], "publish": [40]}
+)
+"""How many kilobytes a disk has left while a step runs."""
+
+
 @contextmanager
 def small_disk(suite: Suite) -> Iterator[Path]:
     """A tablespace named tiny on a disk of 96 MB; yields the disk, which the test may fill."""
@@ -540,30 +548,30 @@ def small_disk(suite: Suite) -> Iterator[Path]:
             cluster.execute("DROP TABLESPACE tiny")
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+        disk.rmdir()
 
 
-def test_a_full_disk(suite: Suite, tally: Tally) -> None:
+@pytest.mark.parametrize(("step", "spaces"), SPACES.items())
+def test_a_full_disk(step: str, spaces: Sequence[int], suite: Suite, tally: Tally) -> None:
     cluster = suite.cluster
     assert cluster is not None
-    chosen = {"load": range(0, 800, 50), "publish": range(0, 800, 50), "decide": range(0, 200, 50)}
     with small_disk(suite) as disk:
-        for step, spaces in chosen.items() if WHOLE else {"load": [100], "publish": [40]}.items():
-            for space in spaces:
-                database = cluster.named(f"copy_{next(suite.numbers)}")
-                cluster.execute(f"CREATE DATABASE {database.name} TEMPLATE {suite.before[step].name} TABLESPACE tiny")
-                plain_client(database).close()  # the first session of a database writes a file of its own
-                free = os.statvfs(disk)
-                (disk / "ballast").write_bytes(bytes(max(0, free.f_bavail * free.f_frsize - space * 1024)))
-                try:
-                    done = suite.workers.run(Order(step, suite.world(database), evaluate=False))
-                finally:
-                    (disk / "ballast").unlink()
-                complaints = [] if done.how == "done" or "53100" in done.value else [f"it failed: {done.value}"]
-                complaints += suite.check_now(step, database)
-                complaints += suite.check_again(step, database, further=False, to_the_end=False)
-                suite._drop(database)
-                if done.how == "failed" or complaints:  # elsewhere the space was enough
-                    tally.add("full disk", f"{step}, {space} kB left", complaints)
+        for space in spaces:
+            database = cluster.named(f"copy_{next(suite.numbers)}")
+            cluster.execute(f"CREATE DATABASE {database.name} TEMPLATE {suite.before[step].name} TABLESPACE tiny")
+            plain_client(database).close()  # the first session of a database writes a file of its own
+            free = os.statvfs(disk)
+            (disk / "ballast").write_bytes(bytes(max(0, free.f_bavail * free.f_frsize - space * 1024)))
+            try:
+                done = suite.workers.run(Order(step, suite.world(database), evaluate=False))
+            finally:
+                (disk / "ballast").unlink()
+            complaints = [] if done.how == "done" or "53100" in done.value else [f"it failed: {done.value}"]
+            complaints += suite.check_now(step, database)
+            complaints += suite.check_again(step, database, further=False, to_the_end=False)
+            suite._drop(database)
+            if done.how == "failed" or complaints:  # elsewhere the space was enough
+                tally.add("full disk", f"{step}, {space} kB left", complaints)
     tally.close()
     assert tally.kinds.get("full disk"), "no disk was full"
 
