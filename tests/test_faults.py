@@ -560,9 +560,10 @@ def test_a_full_disk(step: str, spaces: Sequence[int], suite: Suite, tally: Tall
             database = cluster.named(f"copy_{next(suite.numbers)}")
             cluster.execute(f"CREATE DATABASE {database.name} TEMPLATE {suite.before[step].name} TABLESPACE tiny")
             plain_client(database).close()  # the first session of a database writes a file of its own
+            cluster.execute("CHECKPOINT")
             free = os.statvfs(disk)
-            (disk / "ballast").write_bytes(bytes(max(0, free.f_bavail * free.f_frsize - space * 1024)))
             try:
+                (disk / "ballast").write_bytes(bytes(max(0, free.f_bavail * free.f_frsize - space * 1024)))
                 done = suite.workers.run(Order(step, suite.world(database), evaluate=False))
             finally:
                 (disk / "ballast").unlink()
