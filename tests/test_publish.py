@@ -418,9 +418,7 @@ def test_what_a_tier_means_is_kept_with_the_policy_version(warehouses: Warehouse
         assert parse_policy(text[0][0], "as it ran").version == policy.version
 
 
-@pytest.mark.parametrize(
-    "engine", ["duckdb", pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.long])]
-)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_every_shipped_policy_decides_or_excludes_everybody_in_scope(engine: str, warehouses: Warehouses) -> None:
     """All of them, on one company, each on the latest day of its calendar."""
     database = warehouses.everything_once(engine)
