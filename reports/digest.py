@@ -149,6 +149,11 @@ class Notice:
     kept_by: tuple[Keep, ...]
 
 
+def by_day(notice: Notice) -> tuple[date, str, str]:
+    """Sorts what comes first to the front."""
+    return notice.falls_on, notice.policy_id, notice.customer_id
+
+
 @dataclass(frozen=True)
 class SourceDay:
     """Through which day an entity was loaded, and whether that is longer ago than it should be."""

@@ -19,7 +19,7 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports.digest import Digest, KeyFieldChange, Mover, Notice, PolicySection, by_money_at_stake
+from reports.digest import Digest, KeyFieldChange, Mover, Notice, PolicySection, by_day, by_money_at_stake
 from reports.text import clean_text
 from reports.wording import (
     NO_VALUE,
@@ -28,7 +28,7 @@ from reports.wording import (
     driver_in_words,
     entity_in_words,
     field_in_words,
-    keep_in_words,
+    kept_in_words,
     mover_cause_in_words,
     status_in_words,
     value_in_words,
@@ -184,7 +184,7 @@ def _lay_out(digest: Digest, language: Language) -> Page:
         totals=_totals(digest, movers, language),
         unassigned=_("Customers without an account manager: {count}", count=_.count(unassigned)) if unassigned else "",
         sections=tuple(_lay_out_section(section, digest.currency, language) for section in digest.sections),
-        notices=tuple(_notice_line(notice, language) for notice in _in_order(digest.notices)[:MAX_LISTED]),
+        notices=tuple(_notice_line(notice, language) for notice in sorted(digest.notices, key=by_day)[:MAX_LISTED]),
         notices_rest=_in_workbook(len(digest.notices) - MAX_LISTED, language),
         key_fields=tuple(_key_field_line(change, language) for change in digest.key_fields[:MAX_LISTED]),
         key_fields_rest=_more(len(digest.key_fields) - MAX_LISTED, language),
@@ -217,23 +217,17 @@ def _key_field_line(change: KeyFieldChange, language: Language) -> KeyFieldLine:
     )
 
 
-def _in_order(notices: Iterable[Notice]) -> list[Notice]:
-    return sorted(notices, key=lambda notice: (notice.falls_on, notice.policy_id, notice.customer_id))
-
-
 def _notice_line(notice: Notice, language: Language) -> NoticeLine:
     _ = language
     reasons = [_.title(notice.title, notice.policy_id)]
     if notice.found_since is not None:
         reasons.append(_("Found lower since {date}", date=_.date(notice.found_since)))
-    kept = [keep_in_words(keep, _) for keep in notice.kept_by]
-    reasons += [_("{label}: {count}", label=name, count=said) for name, said in kept]
     return NoticeLine(
         name=clean_text(notice.customer_name) or clean_text(notice.customer_id),
         customer_id=clean_text(notice.customer_id, 40),
         move=f"{clean_text(notice.tier, 24)} → {clean_text(notice.to_tier, 24)}",
         falls_on=_.date(notice.falls_on),
-        reasons=tuple(reasons),
+        reasons=(*reasons, *kept_in_words(notice, language)),
     )
 
 

@@ -19,7 +19,7 @@ from babel.dates import format_date
 from babel.messages.pofile import read_po
 from babel.numbers import format_compact_currency, format_currency, format_decimal, format_percent
 
-from reports.digest import Cause, Driver, Mover, Titles, Unit
+from reports.digest import Cause, Driver, Mover, Notice, Titles, Unit
 from reports.text import NAME_LENGTH, clean_text
 from transforms.pace import Keep
 
@@ -216,6 +216,13 @@ def keep_in_words(keep: Keep, language: Language) -> tuple[str, str]:
     if keep.rule == "steps":
         return name, _("at most {count} down in one move", count=count)
     return name, _("{count} findings in a row are needed", count=count)
+
+
+def kept_in_words(notice: Notice, language: Language) -> list[str]:
+    """The rules that keep a tier until it goes down, one text each."""
+    _ = language
+    kept = [keep_in_words(keep, language) for keep in notice.kept_by]
+    return [_("{label}: {count}", label=name, count=said) for name, said in kept]
 
 
 def field_in_words(field: str, language: Language) -> str:

@@ -17,13 +17,13 @@ from typing import Any, Final, Literal, NamedTuple
 
 import xlsxwriter
 
-from reports.digest import Digest, Mover, Notice, PolicySection, by_money_at_stake
+from reports.digest import Digest, Mover, PolicySection, by_day, by_money_at_stake
 from reports.text import clean_text
 from reports.wording import (
     Language,
     driver_in_words,
     entity_in_words,
-    keep_in_words,
+    kept_in_words,
     mover_cause_in_words,
     status_in_words,
 )
@@ -189,13 +189,7 @@ def _list_tiers(digest: Digest, language: Language) -> Sheet:
 
 def _list_notices(digest: Digest, language: Language) -> Sheet:
     _ = language
-    notices = sorted(digest.notices, key=lambda n: (n.falls_on, n.policy_id, n.customer_id))
-    rest = len(notices) - MAX_ROWS
-
-    def kept(notice: Notice) -> str:
-        words = (keep_in_words(keep, language) for keep in notice.kept_by)
-        return _("; ").join(_("{label}: {count}", label=name, count=said) for name, said in words)
-
+    rest = len(digest.notices) - MAX_ROWS
     return Sheet(
         name=_("Will go down"),
         columns=(
@@ -217,9 +211,9 @@ def _list_notices(digest: Digest, language: Language) -> Sheet:
                 clean_text(notice.to_tier, 24),
                 notice.falls_on,
                 notice.found_since,
-                kept(notice),
+                _("; ").join(kept_in_words(notice, language)),
             )
-            for notice in notices[:MAX_ROWS]
+            for notice in sorted(digest.notices, key=by_day)[:MAX_ROWS]
         ],
         rest=_("Not listed here: {count} more", count=_.count(rest)) if rest > 0 else "",
     )

@@ -158,8 +158,6 @@ def name_blockers(failure: DatabaseFailed, error: BaseException, engine: Engine)
             found = list(connection.execute(text(_BLOCKERS), {"tables": tables, "key": key}))
     except SQLAlchemyError:
         log.debug("who holds the lock cannot be looked up")
-    finally:
-        engine.dispose()
     what = name or ", ".join(tables)
     who = [
         f"pid {row.pid} ({row.application_name or 'no application name'}, {row.state or 'state hidden'})"

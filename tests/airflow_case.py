@@ -40,12 +40,12 @@ def prepare_environment() -> None:
     )
 
 
-def some_policies(folder: Path, *ids: str) -> str:
-    """Copy the policies named into a folder of their own, as an installation has them; return its path.
+def some_policies(folder: Path, *ids: str, name: str = "policies") -> str:
+    """Copy some policies into a folder of their own, as an installation has them; return its path.
 
     A policy's run measures for every policy of the folder: with all that ship, each run takes seconds more.
     """
-    target = folder / "policies"
+    target = folder / name
     target.mkdir()
     for policy_id in ids:
         shutil.copy(ROOT / "policies" / f"{policy_id}.yaml", target)
@@ -71,11 +71,16 @@ def connection_to(database: Database) -> str:
     )
 
 
+def drop_settings(patch: pytest.MonkeyPatch) -> None:
+    """Take every setting of the machine out of the environment."""
+    for name in [name for name in os.environ if name.startswith(("TIERING_", "AIRFLOW_CONN_"))]:
+        patch.delenv(name)
+
+
 def set_connections(patch: pytest.MonkeyPatch, **databases: Database) -> None:
     """Make the connections TIERING_<NAME> of the environment those to `databases`, and drop every other setting."""
     prepare_environment()
-    for name in [name for name in os.environ if name.startswith(("TIERING_", "AIRFLOW_CONN_"))]:
-        patch.delenv(name)
+    drop_settings(patch)
     for name, database in databases.items():
         patch.setenv(f"AIRFLOW_CONN_TIERING_{name}", connection_to(database))
 

@@ -15,7 +15,6 @@ from typing import Any
 from unittest import mock
 
 import pandas as pd
-import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -31,6 +30,7 @@ from sql.publish import Publication, publish_run
 from sql.review import answer_requests, review_run
 from sql.runs import Run, stage_decisions
 from sql.schema import upgrade_schema
+from tests.cluster import plain_client
 from tests.indicator_frames import indicator_frame
 from tiering.jobs import follow_up
 from transforms.calendar import latest_on_calendar
@@ -266,7 +266,7 @@ class Warehouses:
                 shutil.copy(template.path, path)
             return Database("duckdb", path=str(path))
         server: Database = self.request.getfixturevalue("postgres_server")
-        with psycopg.connect(**_keywords(server), autocommit=True) as connection:
+        with plain_client(server, autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}" + (f" TEMPLATE {template.name}" if template else ""))  # type: ignore[arg-type]
         return Database("postgresql", "", server.host, server.port, name, server.user, server.password)
 
@@ -276,7 +276,7 @@ class Warehouses:
             Path(database.path).unlink(missing_ok=True)
             return
         server: Database = self.request.getfixturevalue("postgres_server")
-        with psycopg.connect(**_keywords(server), autocommit=True) as connection:
+        with plain_client(server, autocommit=True) as connection:
             connection.execute(f"DROP DATABASE IF EXISTS {database.name} WITH (FORCE)")  # type: ignore[arg-type]
 
     def _template(self, engine: str, kind: str, make: Callable[[], Database]) -> Database:
@@ -378,16 +378,6 @@ PUBLISHED = {
     "rfm_555": (date(2026, 1, 31), date(2025, 11, 30), date(2025, 12, 31)),
     "collection_classes": (date(2024, 12, 31), date(2025, 12, 31)),
 }
-
-
-def _keywords(server: Database) -> dict[str, Any]:
-    return {
-        "host": server.host,
-        "port": server.port,
-        "dbname": server.name,
-        "user": server.user,
-        "password": server.password,
-    }
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 
 @event.listens_for(Engine, "connect")
 def _use_one_thread(connection: Any, _: object) -> None:
-    """Let DuckDB work in one thread: among more, a statement on few rows takes half as long again."""
+    """Let DuckDB work in one thread: two workers share the cores already, and the statements are about few rows."""
     if type(connection).__module__.startswith("duckdb"):
         connection.execute("SET threads = 1")
 

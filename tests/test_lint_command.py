@@ -35,8 +35,7 @@ GAP = bands("{tier: A, above: 5}, {tier: B, below: 5}", tiers="A B")
 @pytest.fixture(autouse=True)
 def installation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No settings of the machine, and a folder to stand in."""
-    for name in [name for name in os.environ if name.startswith(("TIERING_", "AIRFLOW_CONN_"))]:
-        monkeypatch.delenv(name)
+    airflow_case.drop_settings(monkeypatch)
     monkeypatch.chdir(tmp_path)
 
 

@@ -40,11 +40,8 @@ def installation(company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     books, warehouse = (Database("duckdb", path=str(path)) for path in (company, tmp_path / "warehouse.duckdb"))
     airflow_case.set_connections(monkeypatch, SOURCE=books, WAREHOUSE=warehouse)
     shutil.copytree(ROOT / "sql" / "sources" / "demo", tmp_path / "erp")
-    (tmp_path / "rules").mkdir()
-    for policy_id in POLICIES:
-        shutil.copy(ROOT / "policies" / f"{policy_id}.yaml", tmp_path / "rules")
     monkeypatch.setenv("TIERING_SOURCE", str(tmp_path / "erp"))
-    monkeypatch.setenv("TIERING_POLICIES", str(tmp_path / "rules"))
+    monkeypatch.setenv("TIERING_POLICIES", airflow_case.some_policies(tmp_path, *POLICIES, name="rules"))
     monkeypatch.setenv("TIERING_MAIL_DIR", str(tmp_path / "mail"))
     return tmp_path
 

@@ -23,16 +23,8 @@ MONTH_ENDS = [*wwi.MONTH_ENDS[9:12], *wwi.MONTH_ENDS[-3:]]
 def states(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     folder = tmp_path_factory.mktemp("wwi")
     with pytest.MonkeyPatch.context() as patch:
-        import os
-
-        for name in [name for name in os.environ if name.startswith(("TIERING_", "AIRFLOW_CONN_"))]:
-            patch.delenv(name)
-        before = dict(os.environ)
-        wwi.prepare(folder)
+        wwi.prepare(folder, patch)
         found = [state for batch in wwi.BATCHES for state in wwi.run_job(batch, MONTH_ENDS)]
-        for name in set(os.environ) - set(before):
-            if name.startswith(("TIERING_", "AIRFLOW_CONN_")):
-                del os.environ[name]
     return folder, found
 
 

@@ -14,6 +14,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import airflow_case
+import pytest
+
+from sql.connect import Database, kept_open
 
 ROOT = Path(__file__).resolve().parents[1]
 SLICE = ROOT.parent / "shared" / "data" / "wwi_slice"
@@ -59,29 +62,23 @@ def load_source(path: Path) -> None:
             connection.execute(f"COPY wwi.{table} FROM '{SLICE / file}' (HEADER, DELIMITER ',')")
 
 
-def prepare(folder: Path) -> None:
+def prepare(folder: Path, patch: pytest.MonkeyPatch) -> None:
     """Load the source and point settings and connections at it and at an empty warehouse in `folder`."""
-    airflow_case.prepare_environment()
     airflow_case.bag.cache_clear()
     load_source(folder / "source.duckdb")
-    os.environ.update(
-        {
-            "AIRFLOW_CONN_TIERING_SOURCE": airflow_case.connection(
-                conn_type="duckdb", host=str(folder / "source.duckdb")
-            ),
-            "AIRFLOW_CONN_TIERING_WAREHOUSE": airflow_case.connection(
-                conn_type="duckdb", host=str(folder / "warehouse.duckdb")
-            ),
-            "TIERING_SOURCE": str(ROOT / "tests" / "sources" / "wwi"),
-            "TIERING_POLICIES": airflow_case.some_policies(folder, "collection_classes", "pyramid", "rfm_555"),
-            "TIERING_REPORTING_CURRENCY": "USD",
-            "TIERING_TIMEZONE": "America/Los_Angeles",
-            "TIERING_MAIL_DIR": str(folder / "mail"),
-            "TIERING_DATA_DOCS_DIR": str(folder / "data_docs"),
-            "TIERING_FALLBACK_MANAGER": "sales.desk@wwi.example",
-            "TIERING_DEMO_APPROVER": "WWI approver",
-        }
-    )
+    source, warehouse = (Database("duckdb", path=str(folder / f"{name}.duckdb")) for name in ("source", "warehouse"))
+    airflow_case.set_connections(patch, SOURCE=source, WAREHOUSE=warehouse)
+    for name, value in {
+        "SOURCE": str(ROOT / "tests" / "sources" / "wwi"),
+        "POLICIES": airflow_case.some_policies(folder, "collection_classes", "pyramid", "rfm_555"),
+        "REPORTING_CURRENCY": "USD",
+        "TIMEZONE": "America/Los_Angeles",
+        "MAIL_DIR": str(folder / "mail"),
+        "DATA_DOCS_DIR": str(folder / "data_docs"),
+        "FALLBACK_MANAGER": "sales.desk@wwi.example",
+        "DEMO_APPROVER": "WWI approver",
+    }.items():
+        patch.setenv(f"TIERING_{name}", value)
 
 
 def run_job(batch: tuple[date, date], month_ends: Collection[date] = MONTH_ENDS) -> list[str]:
@@ -89,8 +86,6 @@ def run_job(batch: tuple[date, date], month_ends: Collection[date] = MONTH_ENDS)
 
     All tasks run in this process, where the warehouse stays open: some 400 openings of the file take half a minute.
     """
-    from sql.connect import Database, kept_open
-
     start, end = batch
     days = [
         *[("tier__collection_classes", day) for day in YEAR_ENDS if start <= day < end],
@@ -130,9 +125,8 @@ def main() -> int:
     console = Console(highlight=False, width=110)
     start = time.perf_counter()
     folder = Path(tempfile.mkdtemp(prefix="tiering-wwi-"))
-    prepare(folder)
+    prepare(folder, pytest.MonkeyPatch())
     airflow_case.bag()
-    from sql.connect import Database
     from tiering.summary import balance_on, print_loads, print_tiers
     from transforms.policy import read_policies
 

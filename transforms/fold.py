@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 LEFT, ERASED = "left", "erased"
@@ -101,5 +100,7 @@ def reason_of_leaving(customer_id: str, day: date, erased: Mapping[str, date]) -
 
 def rows_of(frame: pd.DataFrame, columns: list[str]) -> Iterator[tuple[Any, ...]]:
     """Return the rows as Python objects, missing values as None."""
-    plain = [frame[name].to_numpy(dtype=object) for name in columns]
-    return zip(*(np.where(pd.isna(values), None, values).tolist() for values in plain), strict=True)
+    plain = [frame[name].to_numpy(dtype=object, copy=True) for name in columns]
+    for values in plain:
+        values[pd.isna(values)] = None
+    return zip(*(values.tolist() for values in plain), strict=True)

@@ -3,10 +3,6 @@ DELETE FROM tiering.told_notice
 WHERE NOT EXISTS (
   SELECT 1
   FROM tiering.tier_notice AS notice
-  WHERE notice.policy_id = told_notice.policy_id
-    AND notice.customer_id = told_notice.customer_id
-    AND notice.account_manager_id IS NOT DISTINCT FROM told_notice.account_manager_id
-    AND notice.tier = told_notice.tier
-    AND notice.to_tier = told_notice.to_tier
-    AND notice.falls_on = told_notice.falls_on
+  WHERE {% include 'warehouse/same_notice.jinja' %}
+
 )

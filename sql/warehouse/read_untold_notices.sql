@@ -19,12 +19,8 @@ JOIN tiering.movement_state AS state
 LEFT JOIN {% include 'warehouse/latest_customer.jinja' %} AS customer ON customer.customer_id = notice.customer_id
 WHERE NOT EXISTS (
   SELECT 1
-  FROM tiering.told_notice AS told
-  WHERE told.policy_id = notice.policy_id
-    AND told.customer_id = notice.customer_id
-    AND told.account_manager_id IS NOT DISTINCT FROM notice.account_manager_id
-    AND told.tier = notice.tier
-    AND told.to_tier = notice.to_tier
-    AND told.falls_on = notice.falls_on
+  FROM tiering.told_notice
+  WHERE {% include 'warehouse/same_notice.jinja' %}
+
 )
 ORDER BY notice.policy_id, notice.falls_on, notice.customer_id
