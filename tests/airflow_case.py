@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import shutil
@@ -26,6 +27,7 @@ def prepare_environment() -> None:
     if "AIRFLOW_HOME" in os.environ and os.environ.get("TESTS_AIRFLOW_READY") == "1":
         return
     home = tempfile.mkdtemp(prefix="tiering-airflow-")
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
     os.environ.update(
         {
             "TESTS_AIRFLOW_READY": "1",
