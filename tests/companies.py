@@ -227,12 +227,10 @@ def tell(warehouse: Database, entity: str, rows: Sequence[Mapping[str, Any]]) ->
 
 
 @dataclass
-class Loaded:
-    """What making the loaded warehouse showed: its source, its validation, the pages and the log lines."""
+class Evaluated:
+    """What Great Expectations showed: its validation, the pages and the log lines; and the faults that were planted."""
 
-    source: Database
     validation: Validation
-    load: Load
     docs: Path
     logged: str
     dirt: dict[tuple[str, str], int]
@@ -252,7 +250,7 @@ class Warehouses:
 
     #: Shared by every test module of the run, which each have a fixture of their own.
     _made: dict[tuple[str, str], Database] = {}
-    _loaded: dict[str, Loaded] = {}
+    _evaluated: dict[str, Evaluated] = {}
 
     def __init__(self, request: pytest.FixtureRequest, folder: Path) -> None:
         self.request, self.folder = request, folder
@@ -298,6 +296,11 @@ class Warehouses:
         return database
 
     def _make_loaded(self, engine: str) -> Database:
+        database = self.empty(engine)
+        load(self._template(engine, "source", lambda: self._make_source(engine)), database, WHOLE)
+        return database
+
+    def _make_evaluated(self, engine: str) -> Database:
         source, database = self.source(engine), self.empty(engine)
         handler, root = _Lines(), logging.getLogger()
         level = root.level
@@ -307,12 +310,11 @@ class Warehouses:
             extract(source, database, WHOLE)
             docs = self.folder / f"docs_{engine}"
             validation = validate(database, WHOLE, reporting_currency="CNY", data_docs=docs)
-            done = load_batch(database, WHOLE)
+            load_batch(database, WHOLE)
         finally:
             root.removeHandler(handler)
             root.setLevel(level)
-        dirt = small_company().dirt
-        self._loaded[engine] = Loaded(source, validation, done, docs, "\n".join(handler.lines), dirt)
+        self._evaluated[engine] = Evaluated(validation, docs, "\n".join(handler.lines), small_company().dirt)
         return database
 
     def _make_published(self, engine: str) -> Database:
@@ -355,10 +357,10 @@ class Warehouses:
         """A warehouse with the small company's facts."""
         return self.new(engine, self._template(engine, "loaded", lambda: self._make_loaded(engine)))
 
-    def story(self, engine: str) -> Loaded:
-        """What making the loaded warehouse of an engine showed."""
-        self._template(engine, "loaded", lambda: self._make_loaded(engine))
-        return self._loaded[engine]
+    def evaluated_once(self, engine: str) -> tuple[Evaluated, Database]:
+        """What Great Expectations found in the small company's batch, and the warehouse that was loaded then."""
+        database = self._template(engine, "evaluated", lambda: self._make_evaluated(engine))
+        return self._evaluated[engine], database
 
     def published(self, engine: str) -> Database:
         """A warehouse in which the policies of PUBLISHED are published on several days, in no particular order."""

@@ -145,7 +145,7 @@ def test_a_missing_suite_stops_the_batch_before_anything_is_looked_at(
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_every_planted_fault_is_refused_by_its_rule_and_no_other(engine: str, warehouses: Warehouses) -> None:
-    story, database = warehouses.story(engine), warehouses.loaded(engine)
+    story, database = warehouses.evaluated_once(engine)
     found = query(database, "SELECT entity, rule, COUNT(*) FROM tiering.quarantine GROUP BY entity, rule")
     assert {(entity, rule): rows for entity, rule, rows in found} == story.dirt
     assert sum(story.dirt.values()) > 50
@@ -158,11 +158,10 @@ def test_every_planted_fault_is_refused_by_its_rule_and_no_other(engine: str, wa
         "missing_email",
     }
     assert {finding.severity for finding in story.validation.findings} == {"warning"}
-    warehouses.drop(database)
 
 
 def test_both_engines_find_the_same(warehouses: Warehouses) -> None:
-    first, second = (warehouses.story(engine).validation for engine in ("duckdb", "postgresql"))
+    first, second = (warehouses.evaluated_once(engine)[0].validation for engine in ("duckdb", "postgresql"))
     assert sorted(map(repr, first.findings)) == sorted(map(repr, second.findings))
     assert (first.evaluated, first.refused) == (second.evaluated, second.refused)
 
@@ -170,12 +169,12 @@ def test_both_engines_find_the_same(warehouses: Warehouses) -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_every_declared_expectation_was_evaluated(engine: str, warehouses: Warehouses) -> None:
     declared = sum(len(read_suite(name)["expectations"]) for name in ENTITIES)
-    assert warehouses.story(engine).validation.evaluated == declared
+    assert warehouses.evaluated_once(engine)[0].validation.evaluated == declared
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_no_customer_is_named_in_logs_or_pages(engine: str, warehouses: Warehouses) -> None:
-    story = warehouses.story(engine)
+    story = warehouses.evaluated_once(engine)[0]
     pages = [path for path in story.docs.rglob("*") if path.is_file()]
     told = story.logged + "".join(path.read_text(encoding="utf-8", errors="replace") for path in pages)
     company = small_company()
@@ -191,7 +190,7 @@ def test_no_customer_is_named_in_logs_or_pages(engine: str, warehouses: Warehous
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_pages_are_written(engine: str, warehouses: Warehouses) -> None:
-    docs = warehouses.story(engine).docs
+    docs = warehouses.evaluated_once(engine)[0].docs
     assert (docs / "index.html").stat().st_size > 1000
     pages = {path.parts[len(docs.parts) + 1] for path in docs.glob("validations/*/**/*.html")}
     assert {"customers", "sales", "receivables", "payments"} <= pages

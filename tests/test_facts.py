@@ -20,6 +20,7 @@ from companies import (
     customer,
     extract,
     fresh,
+    load,
     loaded,
     payment,
     query,
@@ -64,7 +65,8 @@ def _through(said: Said) -> tuple[date | None, int]:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_ledger_of_the_whole_company_adds_up(engine: str, warehouses: Warehouses) -> None:
-    database, story = warehouses.loaded(engine), warehouses.story(engine)
+    source, database = warehouses.source(engine), warehouses.empty(engine)
+    done = load(source, database, WHOLE)
     columns = "extracted_rows, loaded_rows, quarantined_rows, excluded_rows, " + ", ".join(
         f"{kind}_amount" for kind in ("extracted", "loaded", "quarantined", "excluded")
     )
@@ -75,13 +77,13 @@ def test_the_ledger_of_the_whole_company_adds_up(engine: str, warehouses: Wareho
         assert extracted == loaded_ + quarantined + excluded, (entity, currency)
         assert numbers[4] == numbers[5] + numbers[6] + numbers[7], (entity, currency)
     by_entity = {entity: sum(row[4] for row in rows if row[0] == entity) for entity, *_ in rows}
-    assert {name: count for name, count in by_entity.items() if count} == story.load.quarantined_rows
+    assert {name: count for name, count in by_entity.items() if count} == done.quarantined_rows
     for entity, table, amount in (
         ("sales", "invoice_line", "net_value"),
         ("receivables", "debtor_item", "item_amount"),
         ("payments", "cash_receipt", "receipt_amount"),
     ):
-        said_rows, said_amount = query(story.source, f"SELECT COUNT(*), SUM({amount}) FROM erp.{table}")[0]
+        said_rows, said_amount = query(source, f"SELECT COUNT(*), SUM({amount}) FROM erp.{table}")[0]
         mine = [row for row in rows if row[0] == entity]
         assert sum(row[2] for row in mine) == said_rows
         assert sum(row[6] for row in mine) == said_amount
@@ -90,6 +92,7 @@ def test_the_ledger_of_the_whole_company_adds_up(engine: str, warehouses: Wareho
             f"SELECT COUNT(*), SUM({ENTITIES[entity].amount}) FROM facts.{entity} WHERE superseded_in IS NULL",
         )
         assert standing == [(sum(row[3] for row in mine), sum(row[7] for row in mine))]
+    warehouses.drop(source)
     warehouses.drop(database)
 
 
