@@ -492,7 +492,7 @@ def file_mails(database: Database, folder: Path) -> None:
 
 
 def test_an_erased_name_is_found_nowhere_and_no_extract_brings_it_back(said: Said, tmp_path: Any) -> None:
-    database, folder = said.database, tmp_path / "mails"
+    database, folder, packs = said.database, tmp_path / "mails", tmp_path / "packs"
     personal: dict[str, list[Row]] = {
         "assessments": [{
             "customer_id": "CA", "indicator": "credit_level", "value": "B", "assessed_on": "2024-01-05",
@@ -517,6 +517,9 @@ def test_an_erased_name_is_found_nowhere_and_no_extract_brings_it_back(said: Sai
     with connected(database, "tests") as connection:
         take_measures(connection, [policy_of("customer", "attribute: contact", "text")], "customer", MERGED)
     file_mails(database, folder)
+    packs.mkdir()
+    for book in folder.glob("*.xlsx"):
+        book.rename(packs / book.name)
     typed = {
         "INSERT INTO tiering.override (policy_id, customer_id, tier, reason, requested_by, valid_from) "
         "VALUES ('p', :one, 'A', :why, 'Li', DATE '2024-01-31')": "asked by {who}",
@@ -539,7 +542,8 @@ def test_an_erased_name_is_found_nowhere_and_no_extract_brings_it_back(said: Sai
     before = contents(database, "facts", "tiering")
     sold = seen(database, MERGED)
     known = facts_batch_no_of(database)
-    done = erase_customer(database, "CA", erased_on=MERGED, reason="asked for it", requested_by="Li", folders=[folder])
+    folders = [folder, packs, tmp_path / "none"]
+    done = erase_customer(database, "CA", erased_on=MERGED, reason="asked for it", requested_by="Li", folders=folders)
     assert done.is_new
     assert done.replaced["tiering.email_outbox.message"] == 2
     assert done.replaced["files"] == 3
@@ -553,7 +557,9 @@ def test_an_erased_name_is_found_nowhere_and_no_extract_brings_it_back(said: Sai
         told = [text for (text,) in query(database, f"SELECT {column} FROM tiering.{table} ORDER BY 1")]
         assert (told[0], len(told)) == ("(erased)", 2)
         assert "Canary CB GmbH" in told[1], "what is said of others stays"
-    for path in folder.iterdir():
+    assert {path.suffix for path in folder.iterdir()} >= {".eml"}
+    assert {path.suffix for path in packs.iterdir()} == {".xlsx"}
+    for path in (*folder.iterdir(), *packs.iterdir()):
         content = path.read_bytes()
         if path.suffix == ".xlsx":
             with ZipFile(BytesIO(content)) as book:
@@ -573,7 +579,7 @@ def test_an_erased_name_is_found_nowhere_and_no_extract_brings_it_back(said: Sai
     assert seen(database, MERGED, batch_no=known) == sold
     with connected(database, "tests") as connection:
         assert read_erased(connection) == {"CA": MERGED}
-    again = erase_customer(database, "CA", erased_on=MERGED + DAY, reason="r", requested_by="Li", folders=[folder])
+    again = erase_customer(database, "CA", erased_on=MERGED + DAY, reason="r", requested_by="Li", folders=folders)
     assert (again.is_new, again.erased_on, again.replaced) == (False, MERGED, {})
     assert contents(database, "facts", "tiering") == after
     batch = batch_of("2024-03")
@@ -642,7 +648,11 @@ def installed(embedded: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             name=name,
         )
     monkeypatch.setenv("AIRFLOW_CONN_TIERING_WAREHOUSE", json.dumps({"conn_type": "duckdb", "host": embedded.path}))
-    monkeypatch.setenv("TIERING_MAIL_DIR", str(tmp_path / "mail"))
+    for kind in ("MAIL", "REVIEW"):
+        written = tmp_path / kind.lower() / "2024-01-31.txt"
+        written.parent.mkdir()
+        written.write_text("Ann Canary rises", encoding="utf-8")
+        monkeypatch.setenv(f"TIERING_{kind}_DIR", str(written.parent))
     return embedded
 
 
@@ -664,6 +674,7 @@ def test_people_merge_and_erase_from_the_command_line(
     assert main([*erasing, "--yes"]) == 0
     shown = capsys.readouterr().out
     assert "facts.customers.name: 1 replaced" in shown
+    assert "files: 2 replaced" in shown
     assert "CA erased, on " in shown
     assert "Canary" not in shown
     assert main([*erasing, "--yes"]) == 0
