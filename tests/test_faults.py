@@ -112,10 +112,14 @@ def first(suite: Suite, step: str, pattern: str) -> int:
 
 
 def kills_of(suite: Suite, step: str) -> list[tuple[int, str]]:
-    """Where a step is killed: before and after every operation, or a part of these that has the last COMMIT."""
+    """Where a step is killed: before every operation, after each COMMIT and the last one; or a part of these.
+
+    Between two operations nothing reaches the server: after one is before the next.
+    """
     number = len(suite.points[step])
     if WHOLE:
-        return [(at, when) for at in range(1, number + 1) for when in ("before", "after")]
+        ends = {number, *(point.at for point in suite.points[step] if point.label.startswith("COMMIT"))}
+        return sorted([(at, "before") for at in range(1, number + 1)] + [(at, "after") for at in ends])
     chosen = [(at, "before" if place % 2 else "after") for place, at in enumerate(spread(number, KILLS.get(step, 0)))]
     if step in ("load", "publish"):
         commit = last(suite, step, "^COMMIT")
