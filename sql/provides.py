@@ -7,10 +7,10 @@ from pathlib import Path
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from sql.contract import ENTITIES
 from sql.measure import column_of, read_library
+from transforms.conditions import UNREADABLE
 from transforms.policy import Policy
 
 
@@ -27,7 +27,7 @@ def read_columns(source: Path) -> dict[str, frozenset[str]]:
         try:
             tree = sqlglot.parse_one(path.read_text(encoding="utf-8"))
             names = [part.alias_or_name for part in tree.selects] if isinstance(tree, exp.Query) else ["*"]
-        except SqlglotError:
+        except UNREADABLE:
             names = ["*"]
         everything = [*ENTITIES[path.stem].columns]
         found[path.stem] = frozenset(everything if "*" in names else names)

@@ -11,7 +11,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from transforms.conditions import Condition, ConditionError, spell_number
@@ -264,6 +264,8 @@ def test_kinds_that_cannot_be_compared_are_refused_with_the_condition(text: str)
 
 
 @settings(max_examples=300)
+@example("->")
+@example("rate ->")
 @given(st.text(max_size=40) | st.text("ratek_is()<>=0.1'\"-;, andornotbetweenmissing*/", max_size=40))
 def test_any_text_is_either_a_condition_or_refused(text: str) -> None:
     try:

@@ -60,6 +60,7 @@ def test_a_budget_names_the_columns_of_the_plan_it_reads() -> None:
         ("revenue_budget * ", "is no amount; write for example: revenue_budget * gross_margin_rate"),
         ("", "is no amount"),
         ("revenue_budget +* 2", "is no amount"),
+        ("->", "is no amount"),
         ("'936'", "'936' is no number"),
         ("revenue_budget * '2'", "'2' is no number"),
         ("round(revenue_budget)", "is not allowed in a budget; use + - * / and columns of the plan"),

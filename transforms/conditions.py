@@ -72,6 +72,10 @@ class ConditionWords(Protocol):
         """Say a value that an indicator is compared with."""
 
 
+UNREADABLE = (SqlglotError, TypeError, AttributeError)
+"""What SQLGlot raises at a text it cannot read: where an operand is lacking it may find the wrong type first."""
+
+
 class Condition:
     """One parsed condition."""
 
@@ -81,7 +85,7 @@ class Condition:
             raise ConditionError(f"longer than {MAXIMUM_LENGTH} characters; split it into several rules")
         try:
             tree: Any = sqlglot.parse_one(_as_sql(text), read="duckdb")
-        except SqlglotError:
+        except UNREADABLE:
             raise ConditionError(f"{text!r} is no condition; write for example: rate >= 0.80 and is_key") from None
         except RecursionError:
             raise ConditionError("nested too deeply; split it into several rules") from None

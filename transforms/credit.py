@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 import sqlglot
 from pydantic import Field, field_validator, model_validator
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from sql.errors import TieringError
+from transforms.conditions import UNREADABLE
 from transforms.parts import Name, Number, Part
 
 PLAN = ("revenue_budget", "gross_margin_rate", "vat_rate", "credit_budget")
@@ -32,7 +32,7 @@ class Budget:
         self.text = text
         try:
             tree: Any = sqlglot.parse_one(text, read="duckdb")
-        except (SqlglotError, RecursionError):
+        except (*UNREADABLE, RecursionError):
             raise ValueError(f"{text!r} is no amount; write for example: revenue_budget * gross_margin_rate") from None
         for node in tree.walk():
             self._check(node)
