@@ -9,7 +9,7 @@ ROOM := $(shell df --output=avail -m /dev/shm 2>/dev/null | tail -1 | awk '$$1 >
 test long faults: export TMPDIR := $(or $(TMPDIR),$(ROOM),/tmp)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test long faults wwi airflow lint bench lock clean
+.PHONY: help setup demo test long faults wwi airflow lint bench screenshots lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -23,8 +23,9 @@ $(STAMP): requirements.lock pyproject.toml tools/setup.sh
 demo: setup ## run the whole job on a generated company; everything lands in .demo/
 	@$(BIN)/tiering demo
 
-test: setup ## run every test on DuckDB and on a PostgreSQL of their own
+test: setup ## run every test on DuckDB and on a PostgreSQL of their own, mails in a browser
 	@tools/postgres.sh
+	@tools/chromium.sh
 	@$(BIN)/ruff check .
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15
 
@@ -48,7 +49,17 @@ lint: setup ## ruff and mypy on the code, tiering lint on the policies
 	@$(BIN)/tiering lint policies
 
 bench: setup ## speed, as ratios taken in one run
+	@tools/postgres.sh
 	@$(BIN)/python benchmarks/decide.py
+	@$(BIN)/python benchmarks/credit.py
+	@$(BIN)/python benchmarks/outlook.py
+	@$(BIN)/python benchmarks/mail.py
+	@$(BIN)/python benchmarks/render.py
+
+screenshots: setup ## take the pictures of the README again, from the demo's mails (runs the demo where there is none)
+	@tools/chromium.sh
+	@[ -d .demo/mail ] || $(BIN)/tiering demo
+	@$(BIN)/python tools/screenshots.py
 
 lock: ## resolve the dependencies again into requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \

@@ -1,14 +1,18 @@
 """
-# follow_ups: wait → list
+# follow_ups: wait → list → export
 
 Every day, for every policy: who is to be contacted (by the cadence of the tier, and by the policy's tasks), into
-`tiering.follow_up`; and how service levels were kept in the month so far and the one before, into
-`tiering.service_level`.
+`tiering.follow_up`; whose tier is provisional and by when it is to be made final, into `tiering.provisional_grade`;
+how many contacts the cadence asked for in the last whole month and how many were made, into `tiering.visit_plan`; how
+service levels were kept in the month so far and the one before, into `tiering.service_level`; and in which order
+callers are served, into `tiering.queue_priority` and as CSV files for the call centre into `TIERING_EXPORT_DIR`:
+`queue-priority-<policy>-<published day>.csv`.
 
 | fails | means | hurts | do |
 |---|---|---|---|
 | `wait` | the facts do not reach the day of the list | the list of the day before stays | look at `customer_facts` |
 | `list` | a policy does not parse, or the warehouse refused | the list of the day before stays | read the line in the log; clear the task |
+| `export` | the folder cannot be written | the call centre serves callers by the file before; the table is right | make room or correct `TIERING_EXPORT_DIR`; clear the task |
 
 By hand: `as_of` is the day of the list; without it, the day before the run, or the latest day the facts cover.
 """
@@ -53,7 +57,15 @@ def follow_ups():
         day = runtime.day_of(context, "previous_day")
         return jobs.follow_up(database_of(WAREHOUSE), runtime.policies(), day)
 
-    wait() >> list_()
+    @task(multiple_outputs=False)
+    @runtime.one_line_errors
+    def export() -> dict[str, int]:
+        from tiering import jobs
+        from tiering.connections import WAREHOUSE, database_of
+
+        return jobs.export_queues(database_of(WAREHOUSE), runtime.settings())
+
+    wait() >> list_() >> export()
 
 
 follow_ups()

@@ -1,9 +1,9 @@
 """
 # people: load → publish
 
-Every day, before tiers are decided: overrides and grades that people put as CSV files into the folder
-`TIERING_HANDED_IN` go into `tiering.override` and `tiering.grade`. Every line is checked for itself; the same file
-again changes nothing. How a file looks stands in `docs/people.md`.
+Every day, before tiers are decided: overrides, grades and limits that people put as CSV files into the folder
+`TIERING_HANDED_IN` go into `tiering.override`, `tiering.grade` and `tiering.given_limit`. Every line is checked for
+itself; the same file again changes nothing. How a file looks stands in `docs/people.md`.
 
 | fails | means | hurts | do |
 |---|---|---|---|
@@ -12,7 +12,7 @@ again changes nothing. How a file looks stands in `docs/people.md`.
 
 `publish` puts into force what takes effect up to the day of the run: overrides that begin or end, on their own days, and
 final grades of days that are published. A policy for which nothing changes is left alone. Emits the asset
-`customer_tiers`.
+`customer_tiers`. Limits change no tier: the DAG `credit` looks at them every day.
 
 A line that a check refuses does not fail the task: the log counts and explains it without a customer, and
 `tiering.refused_line` keeps it with file, line, what is wrong and what to do. Who handed it in corrects it and hands it in

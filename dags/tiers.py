@@ -19,6 +19,7 @@ Emits the asset `customer_tiers`.
 
 By hand: `as_of` must lie on the policy's calendar ({calendar}); without it, the latest day the facts cover.
 The same day on the same input again changes nothing.
+A restatement, a day before the latest and a backfill are mailed only with `tell`, marked as a correction.
 """
 
 from __future__ import annotations
@@ -60,6 +61,11 @@ def build_tier_dag(policy, here):
         params={
             "as_of": Param(None, type=["null", "string"], format="date", description="Day to look at"),
             "restate": Param(None, type=["null", "string"], description="Reason for publishing a published day again"),
+            "tell": Param(
+                False,
+                type=["null", "boolean"],
+                description="Mail a restated, earlier or backfilled day as a correction",
+            ),
         },
     )
     def tier():
@@ -95,7 +101,7 @@ def build_tier_dag(policy, here):
 
         @task(outlets=[CUSTOMER_TIERS])
         @runtime.one_line_errors
-        def publish(staged, answers):
+        def publish(staged, answers, **context):
             from airflow.sdk.exceptions import AirflowSkipException
 
             from tiering import jobs
@@ -115,7 +121,13 @@ def build_tier_dag(policy, here):
                 )
                 if not said.approved:
                     raise AirflowSkipException(f"refused by {said.answered_by}; the last publication stays")
-            return jobs.publish(warehouse, runtime.policies()[policy.id], staged)
+            return jobs.publish(
+                warehouse,
+                runtime.policies()[policy.id],
+                staged,
+                tell=bool(context["params"].get("tell")),
+                is_backfill=runtime.is_backfill(context),
+            )
 
         @task(outlets=[CUSTOMER_TIERS])
         @runtime.one_line_errors

@@ -11,16 +11,20 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from reports.decision_words import DecisionWords, Replay, Row, decide_again
-from reports.digest import Cause, Direction, Driver
+from reports.digest import Cause, ChangeReason, CreditAction, Direction, Driver, LimitLevel
+from reports.outlook_words import NearLine, line_in_words
 from reports.policy_words import PolicyWords
 from reports.text import clean_text
 from reports.wording import (
     TEXT_LENGTH,
     Language,
+    action_in_words,
     cause_in_words,
+    change_reason_in_words,
     driver_in_words,
     entity_in_words,
     keep_in_words,
+    level_in_words,
 )
 from sql.errors import TieringError
 from transforms.calendar import latest_begin, next_looked_at
@@ -121,6 +125,47 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Limit:
+    """A credit limit as a run decided it: why, what it was before, and what was owed on that day.
+
+    `reason` and `change_reason` are the codes of `tiering.credit_limit`; `budget_amount`: what `accounts` accounts
+    shared, None for a table of limits.
+    """
+
+    limit_amount: Decimal
+    currency: str
+    reason: str
+    previous_limit: Decimal | None
+    change_reason: ChangeReason
+    action: CreditAction
+    exposure: Decimal
+    headroom: Decimal
+    over_amount: Decimal
+    budget_amount: Decimal | None
+    accounts: int | None
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """What is owed on the latest day, by the account or (`entity`) to one selling company; no limit: nothing binds."""
+
+    entity: str
+    as_of: date
+    kind: str
+    limit_amount: Decimal | None
+    effective_limit: Decimal | None
+    limited_by: LimitLevel | None
+    currency: str
+    exposure: Decimal
+    group_id: str | None
+    group_exposure: Decimal
+    headroom: Decimal | None
+    over_amount: Decimal
+    over_since: date | None
+    action: CreditAction
+
+
+@dataclass(frozen=True)
 class Account:
     """What one policy, as it ran, keeps of one account: `asked_on` a day, as of the published day in force then.
 
@@ -148,6 +193,9 @@ class Account:
     asked: Asked | None = None
     later: Mapping[date, Move] = field(default_factory=dict)
     people_on: date | None = None
+    limit: Limit | None = None
+    exposures: tuple[Exposure, ...] = ()
+    outlook: tuple[NearLine, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -227,10 +275,12 @@ class _Story:
             _("What was measured"): self._measured(),
             _("How the rules led there"): self._led(),
             _("What keeps the tier"): self._kept(),
+            _("What would change the tier"): self._outlook(),
             _("What people decided"): self._decided(),
             _("What happened on {date}", date=day): self._happened(account.move),
             **{_("What happened on {date}", date=_.date(on)): self._happened(move) for on, move in moved_later},
             _("What follows"): self._follows(),
+            _("Credit"): self._credit(),
         }
         return Explanation(
             " · ".join(part for part in who if part),
@@ -405,6 +455,10 @@ class _Story:
         )
         return [(_("Goes down"), said)]
 
+    def _outlook(self) -> list[Row]:
+        """What would win, keep or cost a tier on the next run; of the latest day alone."""
+        return [Row((line_in_words(line, self.words, self._tier),)) for line in self.account.outlook]
+
     # ---- what people decided
 
     def _decided(self) -> list[Row]:
@@ -517,3 +571,70 @@ class _Story:
         days = [_.date(self.account.as_of + timedelta(days=task.within_days)) for task in owed]
         said = [self.words.localized(task.title) for task in owed]
         return [_("{task} (by {date})", task=task, date=day) for task, day in zip(said, days, strict=True)]
+
+    # ---- credit
+
+    def _credit(self) -> list[Row]:
+        """The limit that the run decided, why, and what is owed against the limits in force."""
+        _, limit = self.language, self.account.limit
+        rows: list[tuple[str, str]] = []
+        if limit is not None:
+            rows.append((_("Limit"), _.money(limit.limit_amount, limit.currency)))
+            rows.append((_("Why"), self._why(limit)))
+            if limit.previous_limit is not None:
+                because = change_reason_in_words(limit.change_reason, _)
+                before = _.money(limit.previous_limit, limit.currency)
+                rows.append((_("Before"), _("{value} ({remark})", value=before, remark=because)))
+            rows.append((_("Owed then"), _.money(limit.exposure, limit.currency)))
+            rows.append((_("To do then"), action_in_words(limit.action, _)))
+        for each in self.account.exposures:
+            rows += self._owed(each)
+        return [Row(cells) for cells in rows]
+
+    def _why(self, limit: Limit) -> str:
+        _, (code, _colon, name) = self.language, limit.reason.partition(":")
+        title = self.words.titles.get(name, name)
+        said = {
+            "share": _("a share of the budget"),
+            "floor": _("the least that an account of this tier gets"),
+            "table": _("the limit of the tier"),
+            "step": _("the limit of the step that is reached"),
+            "cap": _("no more than: {title}", title=title),
+            "missing": _("nothing: {title} has no value", title=title),
+            "tier": _("nothing: this tier has no credit"),
+            "no_tier": _("nothing: the account has no tier"),
+            "no_sales": _("nothing: no sales to share by"),
+            "no_rate": _("nothing: the rate to share by is not above 0"),
+            "below": _("nothing: below the first step"),
+        }.get(code, clean_text(limit.reason))
+        if limit.budget_amount is None or limit.accounts is None:
+            return said
+        budget = _.money(limit.budget_amount, limit.currency)
+        shared = _("budget {amount}, {count} accounts", amount=budget, count=_.count(limit.accounts))
+        return _("{value} ({remark})", value=said, remark=shared)
+
+    def _owed(self, each: Exposure) -> list[tuple[str, str]]:
+        """What is owed on the latest day, and what the limit that binds most leaves."""
+        _ = self.language
+        owed = _("{amount} on {date}", amount=_.money(each.exposure, each.currency), date=_.date(each.as_of))
+        rows = [(_("Owed to {entity}", entity=clean_text(each.entity)) if each.entity else _("Owed"), owed)]
+        if each.group_id is not None:
+            group = _.money(each.group_exposure, each.currency)
+            rows.append((_("Owed by the group"), group))
+        if each.kind == "temporary":
+            own = _("unlimited") if each.limit_amount is None else _.money(each.limit_amount, each.currency)
+            rows.append((_("Limit for a while"), own))
+        if each.effective_limit is None or each.limited_by is None or each.headroom is None:
+            return [*rows, (_("Room left"), _("no limit binds"))]
+        level = level_in_words(each.limited_by, each.entity, _)
+        bound = _("{value} ({remark})", value=_.money(each.effective_limit, each.currency), remark=level)
+        rows.append((_("Lowest limit"), bound))
+        if each.over_amount and each.over_since is not None:
+            over = _.money(each.over_amount, each.currency)
+            said = _("{amount} since {date}", amount=over, date=_.date(each.over_since))
+            return [*rows, (_("Over"), said), (_("To do"), action_in_words(each.action, _))]
+        return [
+            *rows,
+            (_("Room left"), _.money(each.headroom, each.currency)),
+            (_("To do"), action_in_words(each.action, _)),
+        ]

@@ -7,6 +7,7 @@ Nothing here knows a database: the caller keeps the outbox and records each :cla
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import re
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 REPLY_LENGTH: Final = 200
 LOST_IN_A_ROW: Final = 3  # connections lost on so many messages in a row stop the sender
 _AUTHENTICATION_REQUIRED: Final = {530, 538}
+_PNG: Final = ("image", "png")
+_CONTENT_ID: Final = re.compile(r"[a-z0-9-]{1,64}@[a-z0-9-]{1,64}")
 _XLSX: Final = ("application", "vnd.openxmlformats-officedocument.spreadsheetml.sheet")
 
 _UNSAFE_IN_HEADER: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]|=\\?")
@@ -154,12 +157,27 @@ def build_message(
     message["X-Tiering-Run"] = safe_header(run_note)
     message.set_content(rendered.text, cte=_encoding(rendered.text))
     message.add_alternative(rendered.html, subtype="html", cte=_encoding(rendered.html))
+    _add_pictures(message, rendered, message_id)
     message.set_boundary(_boundary(message_id, "bodies"))
     if rendered.workbook is not None:
         name, content = rendered.workbook
         message.add_attachment(content, *_XLSX, filename=safe_header(name))
         message.set_boundary(_boundary(message_id, "parts"))
     return message
+
+
+def _add_pictures(message: EmailMessage, rendered: RenderedDigest, message_id: str) -> None:
+    """Put every picture beside the page that shows it by its name, once, as a part that is not an attachment."""
+    page = message.get_body(("html",))
+    pictures = {picture.name: picture.content for picture in rendered.pictures}
+    if not pictures or page is None:
+        return
+    for name, content in pictures.items():
+        if not _CONTENT_ID.fullmatch(name):
+            raise UnsafeHeaderError(f"the name of a picture is {ascii(name)}; it must be like tier-mix-0f3a@charts")
+        file_name = f"{name.partition('@')[0]}.png"
+        page.add_related(content, *_PNG, cid=f"<{name}>", disposition="inline", filename=file_name)
+    page.set_boundary(_boundary(message_id, "page"))
 
 
 def _boundary(message_id: str, level: str) -> str:
@@ -169,7 +187,7 @@ def _boundary(message_id: str, level: str) -> str:
 
 def _encoding(body: str) -> str:
     """Both encodings hold lines short and 7-bit; Chinese is shorter in base64."""
-    return "quoted-printable" if sum(map(str.isascii, body)) > 0.9 * len(body) else "base64"
+    return "quoted-printable" if len(body.encode("ascii", "ignore")) > 0.9 * len(body) else "base64"
 
 
 def _address(name: str, address: str) -> Address:
@@ -195,7 +213,7 @@ def deliver(server: SmtpServer, messages: Iterable[tuple[str, str, str, bytes]])
     if isinstance(messages, Sized) and not messages:
         return
     session: smtplib.SMTP | None = _connect(server)
-    lost = 0
+    lost, last = 0, ""
     try:
         for key, sender, recipient, message in messages:
             try:
@@ -203,11 +221,18 @@ def deliver(server: SmtpServer, messages: Iterable[tuple[str, str, str, bytes]])
             except BadRecipientError:
                 yield key, Outcome("dead", "not sent: the recipient is not one plain mail address")
                 continue
-            if session is not None and not _reset(session):
+            if session is not None and last not in ("", "sent") and not _reset(session):
                 session = None
-            if session is None:
+            is_used = session is not None and last != ""
+            session = session or _connect(server)
+            try:
+                outcome, is_alive = _send_one(server, session, sender, to_address, message, is_used=is_used)
+            except _HungUpError:
+                session.close()
+                session = None
                 session = _connect(server)
-            outcome, is_alive = _send_one(server, session, sender, to_address, message)
+                outcome, is_alive = _send_one(server, session, sender, to_address, message)
+            last = outcome.status
             if not is_alive:
                 session.close()
                 session = None
@@ -291,17 +316,32 @@ def _server_error(server: SmtpServer, what: str, to_do: str) -> MailServerError:
     return MailServerError(f"mail server {server.host}:{server.port} {what}; {to_do}")
 
 
+class _HungUpError(Exception):
+    """The server has ended a session that carried messages before; of the next one it knows nothing yet."""
+
+
 def _send_one(
-    server: SmtpServer, session: smtplib.SMTP, sender: str, recipient: str, message: bytes
+    server: SmtpServer, session: smtplib.SMTP, sender: str, recipient: str, message: bytes, *, is_used: bool = False
 ) -> tuple[Outcome, bool]:
-    """One transaction, and whether the session can be used again."""
+    """One transaction, and whether the session can be used again.
+
+    A server may hang up while nobody speaks, or after so many messages: a session that `is_used` and ends at the first
+    word raises _HungUpError, for that is no fault of the message.
+    """
     try:
         sender_address = _split_sender(sender)[1]
     except BadRecipientError:
         what = f"was not asked: the sender {ascii(sender)[:80]} is not a mail address"
         raise _server_error(server, what, "check the sender of the mail connection") from None
     try:
-        code, reply = session.docmd(f"MAIL FROM:<{sender_address}>")
+        try:
+            code, reply = session.docmd(f"MAIL FROM:<{sender_address}>")
+        except (OSError, smtplib.SMTPException):
+            code, reply = 421, b""
+            if not is_used:
+                raise
+        if code == 421 and is_used:
+            raise _HungUpError
         if 500 <= code <= 599:
             what = f"refused the sender {sender_address} ({_reply(code, reply)})"
             raise _server_error(server, what, "check the sender and the login of the mail connection")
@@ -338,10 +378,12 @@ def _answer_to_the_dot(session: smtplib.SMTP) -> tuple[Outcome, bool]:
 
 def _dot_stuffed(message: bytes) -> bytes:
     """The message with CRLF line ends only, leading dots doubled, and the final dot."""
-    lines = re.sub(rb"\r\n|\r|\n", b"\r\n", message)
+    lines = message
+    if not lines.count(b"\r\n") == lines.count(b"\r") == lines.count(b"\n"):
+        lines = re.sub(rb"\r\n|\r|\n", b"\r\n", lines)
     if not lines.endswith(b"\r\n"):
         lines += b"\r\n"
-    return re.sub(rb"(?m)^\.", b"..", lines) + b".\r\n"
+    return (b"\n" + lines).replace(b"\n.", b"\n..")[1:] + b".\r\n"
 
 
 def _reset(session: smtplib.SMTP) -> bool:
@@ -372,18 +414,31 @@ def _printable(text: str) -> str:
     return " ".join(shown.split())[:REPLY_LENGTH]
 
 
-def write_message_files(folder: Path, name: str, message: bytes) -> tuple[Path, ...]:
-    """Write `<name>.eml`, its page `<name>.html` and, if it has one, its `<name>.xlsx`, each whole or not at all."""
+def write_message_files(folder: Path, name: str, message: bytes, *, with_text: bool = False) -> tuple[Path, ...]:
+    """Write `<name>.eml`, its page `<name>.html` and, if it has one, its `<name>.xlsx`, each whole or not at all.
+
+    The page holds its pictures, so that it can be opened and passed on by itself. `with_text`: the plain text too, as
+    `<name>.txt`.
+    """
     read = message_from_bytes(message, policy=policy.default)
-    body = read.get_body(("html",))
+    body, text = read.get_body(("html",)), read.get_body(("plain",))
     if body is None:
         raise ValueError("the message has no HTML part")
+    page = str(body.get_content())
+    for part in read.walk():
+        if isinstance(part, EmailMessage) and part.get_content_type() == "/".join(_PNG) and part["Content-ID"]:
+            content = base64.b64encode(part.get_content()).decode("ascii")
+            page = page.replace(
+                f'src="cid:{part["Content-ID"].strip("<> ")}"', f'src="data:image/png;base64,{content}"'
+            )
     workbooks = [part for part in read.iter_attachments() if part.get_content_type() == "/".join(_XLSX)]
     folder.mkdir(parents=True, exist_ok=True)
     stem = _file_stem(name)
+    texts = [text] if with_text and text is not None else []
     return (
         _write_whole(folder / f"{stem}.eml", message),
-        _write_whole(folder / f"{stem}.html", str(body.get_content()).encode("utf-8")),
+        _write_whole(folder / f"{stem}.html", page.encode("utf-8")),
+        *(_write_whole(folder / f"{stem}.txt", str(part.get_content()).encode("utf-8")) for part in texts),
         *(_write_whole(folder / f"{stem}.xlsx", part.get_content()) for part in workbooks[:1]),
     )
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,12 +15,11 @@ from io import StringIO
 from typing import Any, Final
 
 from reports.digest import Titles
-from reports.text import clean_text
+from reports.text import clean_text, plain_cell
 from reports.wording import Language
 
 COLUMNS: Final = ("customer_id", "name", "language", "level", "services", "valid_until", "text")
 _FORMS: Final = ("有限责任公司", "股份有限公司", "有限公司", "集团", "分公司", "公司", "厂", "店")
-_FORMULA: Final = re.compile(r"^[\s]*[=+\-@＝＋－＠\t\r\n\0]")
 
 
 @dataclass(frozen=True)
@@ -62,13 +60,8 @@ def render_notices(notices: Iterable[Notice]) -> bytes:
     writer = csv.writer(sink, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for notice in notices:
-        writer.writerow([_plain(cell) for cell in _cells(notice)])
+        writer.writerow([plain_cell(cell) for cell in _cells(notice)])
     return sink.getvalue().encode("utf-8-sig")
-
-
-def _plain(cell: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{cell}" if _FORMULA.match(cell) else cell
 
 
 def _cells(notice: Notice) -> tuple[str, ...]:

@@ -12,9 +12,9 @@ from datetime import date
 from decimal import Decimal
 
 from reports.digest import Titles
+from reports.sheets import Cell, Column, Sheet, write_sheets
 from reports.text import clean_text
 from reports.wording import Language
-from reports.workbook import Cell, Column, Sheet, write_sheets
 
 
 @dataclass(frozen=True)

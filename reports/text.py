@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
@@ -11,6 +12,8 @@ _READ_AT_MOST: Final = 20  # characters read per character shown, so that a huge
 # Joiners shape Persian and Indic names and emoji; every other format character (bidi overrides, byte order
 # marks, tags) can only mislead a reader.
 _JOINERS: Final = "\u200c\u200d"
+
+_FORMULA: Final = re.compile(r"^[\s]*[=+\-@＝＋－＠\t\r\n\0]")
 
 
 def clean_text(value: object, length: int = NAME_LENGTH) -> str:
@@ -28,6 +31,11 @@ def clean_text(value: object, length: int = NAME_LENGTH) -> str:
         elif category != "Cf" or character in _JOINERS:
             shown.append(character)
     return _cut("".join(shown), length)
+
+
+def plain_cell(text: str) -> str:
+    """A text of a CSV file that no spreadsheet takes for a formula."""
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def _cut(text: str, length: int) -> str:

@@ -10,16 +10,38 @@ import re
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
 from babel import Locale
-from babel.dates import format_date
+from babel.dates import format_date, format_skeleton
 from babel.messages.pofile import read_po
-from babel.numbers import format_compact_currency, format_currency, format_decimal, format_percent
+from babel.numbers import (
+    format_compact_currency,
+    format_currency,
+    format_decimal,
+    format_percent,
+    get_decimal_symbol,
+    get_group_symbol,
+    get_minus_sign_symbol,
+)
 
-from reports.digest import Cause, Driver, Mover, Notice, Titles, Unit
+from reports.digest import (
+    Cause,
+    ChangeReason,
+    CreditAction,
+    CreditChange,
+    Driver,
+    LimitLevel,
+    Mover,
+    Notice,
+    Over,
+    Share,
+    ShareGroup,
+    Titles,
+    Unit,
+)
 from reports.text import NAME_LENGTH, clean_text
 from transforms.pace import Keep
 
@@ -42,6 +64,24 @@ def read_catalogue(language: str) -> dict[str, str]:
     return {str(message.id): str(message.string) for message in catalogue if message.id and message.string}
 
 
+@lru_cache(maxsize=256)
+def _around(unit: Unit, currency: str, code: str) -> tuple[str, str]:
+    """What stands before and behind a figure. Asked of Babel once: it takes its pattern apart at every figure."""
+    if unit == "money":
+        shown = format_currency(1, clean_text(currency, 3), "¤#,##0", LOCALES[code], currency_digits=False)
+    elif unit == "ratio":
+        shown = format_percent(Decimal("0.01"), "#,##0%", LOCALES[code])
+    else:
+        return "", ""
+    before, _, behind = shown.rpartition("1")
+    return before, behind
+
+
+@lru_cache(maxsize=4096)
+def _long_date(day: date, locale: Locale) -> str:
+    return format_date(day, "long", locale=locale)
+
+
 class Language:
     """Says a message and formats a figure in one language. An unknown locale reads English."""
 
@@ -52,6 +92,11 @@ class Language:
         # Parsed once: Babel searches its files for "zh_CN" at every figure otherwise.
         self.locale = Locale.parse(LOCALES[self.code])
         self._catalogue = read_catalogue(self.code)
+        marks = (get_group_symbol(self.locale), get_decimal_symbol(self.locale))
+        self._marks = None if marks == (",", ".") else str.maketrans(",.", "".join(marks))
+        self._minus = get_minus_sign_symbol(self.locale)
+        # Sentences by driver; the driver is kept, so that no other one has its id.
+        self.said: dict[tuple[int, str], tuple[Driver, str]] = {}
 
     def __call__(self, message: str, **values: object) -> str:
         return self._catalogue.get(message, message).format_map(values)
@@ -60,10 +105,10 @@ class Language:
         return clean_text(titles.get(self.code) or titles.get("en") or key, length)
 
     def date(self, day: date) -> str:
-        return format_date(day, "long", locale=self.locale)
+        return _long_date(day, self.locale)
 
     def count(self, number: int) -> str:
-        return format_decimal(number, format="#,##0", locale=self.locale)
+        return ("" if number >= 0 else self._minus) + self._marked(f"{abs(number):,}")
 
     def change(self, number: int | None) -> str:
         if number is None:
@@ -90,14 +135,16 @@ class Language:
         return shown
 
     def _figure(self, unit: Unit, value: Decimal, decimals: int, currency: str) -> str:
-        zeros = "." + "0" * decimals if decimals else ""
-        if unit == "money":
-            code = clean_text(currency, 3)
-            pattern = f"¤#,##0{zeros}"
-            return format_currency(value, code, format=pattern, currency_digits=False, locale=self.locale)
-        if unit == "ratio":
-            return format_percent(value, format=f"#,##0{zeros}%", locale=self.locale)
-        return format_decimal(value, format="#,##0" + zeros.replace("0", "#"), locale=self.locale)
+        before, behind = _around(unit, currency, self.code)
+        digits = f"{(value.scaleb(2) if unit == 'ratio' else value).copy_abs():,.{decimals}f}"
+        if unit not in ("money", "ratio") and decimals:
+            digits = digits.rstrip("0").rstrip(".")
+        sign = self._minus if value.is_signed() else ""
+        return f"{sign}{before}{self._marked(digits)}{behind}"
+
+    def _marked(self, digits: str) -> str:
+        """Digits with the marks of the language; English and Chinese have those of Python."""
+        return digits.translate(self._marks) if self._marks else digits
 
     def days(self, number: str) -> str:
         _ = self
@@ -107,7 +154,7 @@ class Language:
 def _number(value: Decimal | str | None) -> Decimal | None:
     if isinstance(value, str) or value is None:
         return None
-    number = Decimal(str(value))
+    number = value if isinstance(value, Decimal) else Decimal(str(value))
     return number if number.is_finite() else None
 
 
@@ -117,6 +164,13 @@ def _is_missing(value: Decimal | str | None) -> bool:
 
 def driver_in_words(driver: Driver, language: Language, currency: str) -> str:
     """One sentence without a full stop: "Collection rate fell from 104.0% to 81.0%"."""
+    known = language.said.get((id(driver), currency))  # the page, its twin and the workbook say it alike
+    if known is None:
+        known = language.said[id(driver), currency] = driver, _driver_in_words(driver, language, currency)
+    return known[1]
+
+
+def _driver_in_words(driver: Driver, language: Language, currency: str) -> str:
     _ = language
     title = language.title(driver.title, driver.indicator)
     before, after = _figures_before_and_after(driver, language, currency)
@@ -283,3 +337,141 @@ def entity_in_words(entity: str, language: Language) -> str:
         "events": _("Events"),
     }
     return known.get(entity) or clean_text(entity)
+
+
+def short_dates(days: Sequence[date], language: Language) -> list[str]:
+    """Days where there is little room: "Mar 31" or 3月31日, with the year where they are of several."""
+    skeleton = "MMMd" if len({day.year for day in days}) == 1 else "yMMMd"
+    return [str(format_skeleton(skeleton, day, locale=language.locale)) for day in days]
+
+
+def bucket_in_words(bucket: str, language: Language) -> str:
+    """A bucket of what is open: `ageing_current`, `ageing_1_30`, `ageing_over_90` (with or without `ageing_`)."""
+    _ = language
+    days = bucket.removeprefix("ageing_")
+    if days == "current":
+        return _("Not due")
+    if days == "disputed":
+        return _("Disputed")
+    if found := re.fullmatch(r"(\d+)_(\d+)", days):
+        return _("{first} to {last} days", first=found[1], last=found[2])
+    if found := re.fullmatch(r"over_(\d+)", days):
+        return _("over {days} days", days=found[1])
+    return clean_text(bucket, 24)
+
+
+def tier_in_words(tier: str, title: Titles, language: Language) -> str:
+    """A tier's key and, where it says more, its title: "D · Watch list"."""
+    key, said = clean_text(tier, 24), language.title(title, tier)
+    return said if said.casefold() == key.casefold() else f"{key} · {said}"
+
+
+def rest_in_words(rest: int, language: Language) -> str:
+    """How many rows stand in the workbook alone; empty for none."""
+    _ = language
+    return _("Not listed here: {count} more, see the attached workbook", count=_.count(rest)) if rest > 0 else ""
+
+
+def action_in_words(action: CreditAction, language: Language) -> str:
+    """What is to be done about an account's credit."""
+    _ = language
+    return {
+        "stop": _("No credit"),
+        "reduce": _("Bring the debt down"),
+        "raise": _("May buy more"),
+        "keep": _("Nothing to do"),
+    }[action]
+
+
+def change_reason_in_words(reason: ChangeReason, language: Language) -> str:
+    """Why a limit is not what it was."""
+    _ = language
+    return {
+        "new": _("First limit"),
+        "same": _("Limit as before"),
+        "tier_up": _("The tier went up"),
+        "tier_down": _("The tier went down"),
+        "cap": _("A cap or floor binds"),
+        "sales": _("Its own sales moved"),
+        "budget": _("The budget or the part of others moved"),
+    }[reason]
+
+
+def level_in_words(level: LimitLevel, entity: str, language: Language) -> str:
+    """The limit that binds."""
+    _ = language
+    return {
+        "account": _("limit of the account"),
+        "group": _("limit of the group"),
+        "entity": _("limit towards {entity}", entity=clean_text(entity, 40)),
+    }[level]
+
+
+def limit_in_words(change: CreditChange, language: Language, currency: str) -> str:
+    """A limit before and now, with the same number of decimals."""
+    amounts = [amount for amount in (change.previous, change.limit) if amount is not None]
+    return " → ".join(([NO_VALUE] if change.previous is None else []) + language.figures("money", amounts, currency))
+
+
+def over_in_words(over: Over, language: Language, currency: str) -> list[str]:
+    """What is owed against which limit, what of it is overdue, and since when it is too much."""
+    _ = language
+    limit = _("{label}: {count}", label=level_in_words(over.limited_by, over.entity, language),
+              count=_.money(over.limit, currency))  # fmt: skip
+    owed = _("Owed: {owed}; {limit}", owed=_.money(over.owed, currency), limit=limit)
+    overdue = [_("Overdue: {amount}", amount=_.money(over.overdue, currency))] if over.overdue else []
+    return [owed, *overdue, _("Over since {date}", date=_.date(over.over_since))]
+
+
+def group_in_words(group: ShareGroup, language: Language) -> str:
+    """A group of accounts of the concentration of receivables."""
+    _ = language
+    return {
+        "all": _("All accounts"),
+        "key": _("Key accounts"),
+        "not_key": _("Not key accounts"),
+        "debtor": _("Largest debtors"),
+        "key_debtor": _("Largest debtors that are key accounts"),
+        "other_debtor": _("Largest debtors that are not key accounts"),
+        "key_not_debtor": _("Key accounts that are not among the largest debtors"),
+    }[group]
+
+
+def shares_in_words(shares: Sequence[Share], language: Language) -> list[str]:
+    """Who holds receivables out of proportion to sales, in a few sentences without a full stop; none without shares."""
+    _ = language
+    found = {share.group: share for share in shares}
+    debtors, others = found.get("debtor"), found.get("other_debtor")
+    if debtors is None or others is None:
+        return []
+    if not debtors.accounts:
+        return [_("Nobody owes anything")]
+    held = {
+        "count": _.count(others.accounts),
+        "debtors": _.count(debtors.accounts),
+        "receivables": _share(others.receivables_share, language),
+        "sales": _share(others.sales_share, language),
+    }
+    if not others.accounts:
+        return [_("All of the {debtors} largest debtors are key accounts", **held)]
+    if others.accounts == 1:
+        said = _(
+            "1 of the {debtors} largest debtors is not a key account and holds {receivables} of receivables on {sales} "
+            "of sales",
+            **held,
+        )
+    else:
+        said = _(
+            "{count} of the {debtors} largest debtors are not key accounts and hold {receivables} of receivables on "
+            "{sales} of sales",
+            **held,
+        )
+    keys = found.get("key_debtor")
+    if keys is not None and keys.average and others.average is not None:
+        ratio = format_decimal(others.average / keys.average, format="#,##0.00", locale=language.locale)
+        return [_("{said}; {ratio} times as much each as key debtors", said=said, ratio=ratio)]
+    return [said]
+
+
+def _share(share: Decimal | None, language: Language) -> str:
+    return NO_VALUE if share is None else language.figures("ratio", [share], "")[0]

@@ -1,54 +1,46 @@
 """A digest as an Excel workbook: what the mail says, in cells that can be sorted and filtered.
 
-Every text is written as text whatever it begins with, so that no name becomes a formula; cells of text keep that
-when they are edited.
 The same digest gives the same bytes: the file is dated by the digest, not by the clock.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
-from io import BytesIO
-from typing import Any, Final, Literal, NamedTuple
+from datetime import date
+from typing import Final, NamedTuple
 
-import xlsxwriter
-
-from reports.digest import Digest, Mover, PolicySection, by_day, by_money_at_stake
+from reports.care_sheets import list_care
+from reports.digest import (
+    Digest,
+    Mover,
+    PolicySection,
+    by_amount_over,
+    by_credit_at_stake,
+    by_day,
+    by_money_at_stake,
+)
+from reports.digest import Kind as ReaderKind
+from reports.sheets import MAX_ROWS, Cell, Column, Sheet, money_column, write_sheets
 from reports.text import clean_text
 from reports.wording import (
     Language,
+    action_in_words,
+    change_reason_in_words,
     driver_in_words,
     entity_in_words,
+    group_in_words,
     kept_in_words,
+    level_in_words,
     mover_cause_in_words,
     status_in_words,
 )
 
-MAX_ROWS: Final = 50_000  # movers listed; far below Excel's 1,048,576, so that mail servers still take the file
-UNDATED: Final = datetime(2000, 1, 1)
-
-Kind = Literal["text", "words", "date", "count", "change", "money", "number", "percent"]
-Cell = str | int | Decimal | date | None
-
-_CELL_STYLE: Final = {"valign": "top"}
-_STYLES: Final[dict[Kind, dict[str, Any]]] = {
-    "text": {"num_format": "@"},
-    "words": {"text_wrap": True, "quote_prefix": True},
-    "date": {"num_format": "yyyy-mm-dd", "align": "left"},
-    "count": {"num_format": "#,##0"},
-    "change": {"num_format": "+#,##0;\u2212#,##0;0"},
-    "money": {"num_format": "#,##0.00"},
-    "number": {"num_format": "#,##0.####"},
-    "percent": {"num_format": "0.0%"},
+_STEMS: Final[dict[ReaderKind, str]] = {
+    "manager": "customer-tiers",
+    "superior": "customer-tiers-team",
+    "general": "customer-tiers-overall",
+    "controller": "credit-limits",
 }
-_HEADING_STYLE: Final = {"bold": True, "text_wrap": True, "valign": "vcenter", "bg_color": "#E4E7EB", "bottom": 1}
-
-# Cleaned text can still hold these two, which XML cannot.
-_NOT_IN_XML: Final = dict.fromkeys((0xFFFE, 0xFFFF))
 
 
 class WorkbookFile(NamedTuple):
@@ -58,52 +50,36 @@ class WorkbookFile(NamedTuple):
     content: bytes
 
 
-@dataclass(frozen=True)
-class Column:
-    heading: str
-    width: int
-    kind: Kind
+def write_workbook(
+    digest: Digest, title: str, overview: Sequence[Sheet] = (), language: Language | None = None
+) -> WorkbookFile:
+    """The digest as .xlsx in `language`, or that of its locale; `title` becomes the title of the document.
 
-
-@dataclass(frozen=True)
-class Sheet:
-    """`rest` is a line below the rows: what is not among them."""
-
-    name: str
-    columns: tuple[Column, ...]
-    rows: Sequence[tuple[Cell, ...]]
-    rest: str = ""
-
-
-def write_workbook(digest: Digest, title: str) -> WorkbookFile:
-    """The digest as .xlsx in its locale; `title` becomes the title of the document."""
-    language = Language(digest.locale)
-    sheets = [_list_movers(digest, language), _list_tiers(digest, language)]
+    Superiors and the general manager get the sheets of `overview`, and no list of all movers.
+    """
+    language = language or Language(digest.locale)
+    sheets: list[Sheet] = []
+    if digest.kind == "manager" and not digest.is_reminder_alone:
+        sheets.append(_list_movers(digest, language))
+    if digest.kind in ("manager", "general") and not digest.is_reminder_alone:
+        sheets.append(_list_tiers(digest, language))
+    sheets += overview
+    if any(section.totals for section in digest.credit):
+        sheets.append(_list_limit_totals(digest, language))
+    if any(section.shares for section in digest.credit):
+        sheets.append(_list_shares(digest, language))
+    if digest.credit:
+        sheets.append(_list_limits(digest, language))
+    if digest.over:
+        sheets.append(_list_over(digest, language))
     if digest.notices:
         sheets.append(_list_notices(digest, language))
+    sheets += list_care(digest, language)
     if any(found.rows for found in digest.quarantined):
         sheets.append(_list_quarantined(digest, language))
-    as_of = max((section.as_of for section in digest.sections), default=None)
-    content = write_sheets(sheets, title, as_of)
-    name = "customer-tiers.xlsx" if as_of is None else f"customer-tiers-{as_of.isoformat()}.xlsx"
-    return WorkbookFile(name, content)
-
-
-def write_sheets(sheets: Sequence[Sheet], title: str, day: date | None) -> bytes:
-    """Sheets as the bytes of an .xlsx file, dated by `day`: the same sheets give the same bytes."""
-    content = BytesIO()
-    options = {
-        "in_memory": True,
-        "strings_to_formulas": False,
-        "strings_to_urls": False,
-        "strings_to_numbers": False,
-    }
-    with xlsxwriter.Workbook(content, options) as workbook:
-        created = UNDATED if day is None else datetime(day.year, day.month, day.day)
-        workbook.set_properties({"title": title, "created": created})
-        for sheet in sheets:
-            _write_sheet(workbook, sheet)
-    return content.getvalue()
+    stem = "follow-ups" if digest.is_reminder_alone else _STEMS[digest.kind]
+    name = f"{stem}.xlsx" if digest.as_of is None else f"{stem}-{digest.as_of.isoformat()}.xlsx"
+    return WorkbookFile(name, write_sheets(sheets, title, digest.as_of))
 
 
 def _list_movers(digest: Digest, language: Language) -> Sheet:
@@ -219,6 +195,152 @@ def _list_notices(digest: Digest, language: Language) -> Sheet:
     )
 
 
+def _list_limits(digest: Digest, language: Language) -> Sheet:
+    """Limits that moved, and accounts to be stopped or reduced; of more than MAX_ROWS those with the most money."""
+    _ = language
+    found = sorted(
+        ((section, change) for section in digest.credit for change in section.changes),
+        key=lambda pair: by_credit_at_stake(pair[1]),
+    )
+    rest = len(found) - MAX_ROWS
+    return Sheet(
+        name=_("Credit limits"),
+        columns=(
+            Column(_("Policy"), 26, "text"),
+            Column(_("As of"), 12, "date"),
+            Column(_("Customer number"), 18, "text"),
+            Column(_("Name"), 34, "text"),
+            Column(_("Tier"), 12, "text"),
+            money_column(_("Limit before"), digest, language),
+            money_column(_("Limit"), digest, language),
+            Column(_("Why"), 34, "text"),
+            Column(_("To do"), 22, "text"),
+            money_column(_("Owed beyond it"), digest, language),
+        ),
+        rows=[
+            (
+                _.title(section.title, section.policy_id),
+                section.as_of,
+                clean_text(change.customer_id, 40),
+                clean_text(change.customer_name) or clean_text(change.customer_id),
+                clean_text(change.tier, 24) if change.tier else None,
+                change.previous,
+                change.limit,
+                change_reason_in_words(change.change_reason, language),
+                action_in_words(change.action, language),
+                change.over,
+            )
+            for section, change in found[:MAX_ROWS]
+        ],
+        rest=_("Not listed here: {count} more", count=_.count(rest)) if rest > 0 else "",
+    )
+
+
+def _list_limit_totals(digest: Digest, language: Language) -> Sheet:
+    _ = language
+    return Sheet(
+        name=_("Limits by tier"),
+        columns=(
+            Column(_("Policy"), 26, "text"),
+            Column(_("As of"), 12, "date"),
+            Column(_("Tier"), 12, "text"),
+            Column(_("Title"), 34, "text"),
+            Column(_("Accounts"), 12, "count"),
+            money_column(_("Limits before"), digest, language),
+            money_column(_("Limits"), digest, language),
+            money_column(_("Raised by"), digest, language),
+            money_column(_("Reduced by"), digest, language),
+            money_column(_("Taken after a lower tier"), digest, language),
+        ),
+        rows=[
+            (
+                _.title(section.title, section.policy_id),
+                section.as_of,
+                clean_text(total.tier, 24) if total.tier else None,
+                _.title(total.title, total.tier) if total.tier else _("All accounts"),
+                total.accounts,
+                total.previous,
+                total.limit,
+                total.raised,
+                total.reduced,
+                total.squeezed,
+            )
+            for section in digest.credit
+            for total in (*section.totals, section.whole)
+            if section.totals
+        ],
+    )
+
+
+def _list_shares(digest: Digest, language: Language) -> Sheet:
+    _ = language
+    return Sheet(
+        name=_("Concentration"),
+        columns=(
+            Column(_("Policy"), 26, "text"),
+            Column(_("As of"), 12, "date"),
+            Column(_("Group"), 44, "text"),
+            Column(_("Accounts"), 12, "count"),
+            money_column(_("Sales"), digest, language),
+            Column(_("Share of sales"), 14, "percent"),
+            money_column(_("Receivables"), digest, language),
+            Column(_("Share of receivables"), 14, "percent"),
+            money_column(_("Receivables each"), digest, language),
+        ),
+        rows=[
+            (
+                _.title(section.title, section.policy_id),
+                section.as_of,
+                group_in_words(share.group, language),
+                share.accounts,
+                share.sales,
+                share.sales_share,
+                share.receivables,
+                share.receivables_share,
+                share.average,
+            )
+            for section in digest.credit
+            for share in section.shares
+        ],
+    )
+
+
+def _list_over(digest: Digest, language: Language) -> Sheet:
+    _ = language
+    rest = len(digest.over) - MAX_ROWS
+    return Sheet(
+        name=_("Over the limit"),
+        columns=(
+            Column(_("Policy"), 26, "text"),
+            Column(_("As of"), 12, "date"),
+            Column(_("Customer number"), 18, "text"),
+            Column(_("Name"), 34, "text"),
+            Column(_("Limit that binds"), 26, "text"),
+            money_column(_("Limit"), digest, language),
+            money_column(_("Owed"), digest, language),
+            money_column(_("Over by"), digest, language),
+            money_column(_("Overdue"), digest, language),
+            Column(_("Over since"), 12, "date"),
+        ),
+        rows=[
+            (
+                _.title(over.title, over.policy_id),
+                over.as_of,
+                clean_text(over.customer_id, 40),
+                clean_text(over.customer_name) or clean_text(over.customer_id),
+                level_in_words(over.limited_by, over.entity, language),
+                over.limit,
+                over.owed,
+                over.over,
+                over.overdue,
+                over.over_since,
+            )
+            for over in sorted(digest.over, key=by_amount_over)[:MAX_ROWS]
+        ],
+        rest=_("Not listed here: {count} more", count=_.count(rest)) if rest > 0 else "",
+    )
+
+
 def _named(digest: Digest, language: Language) -> list[tuple[tuple[str, date], PolicySection]]:
     """Each section with its title and its day."""
     return [((language.title(s.title, s.policy_id), s.as_of), s) for s in digest.sections]
@@ -235,40 +357,3 @@ def _list_quarantined(digest: Digest, language: Language) -> Sheet:
             if found.rows
         ],
     )
-
-
-def _write_sheet(workbook: Any, sheet: Sheet) -> None:
-    page = workbook.add_worksheet(sheet.name)
-    heading = workbook.add_format(_HEADING_STYLE)
-    last_row, last_column = len(sheet.rows), len(sheet.columns) - 1
-    formats = [workbook.add_format(_CELL_STYLE | _STYLES[column.kind]) for column in sheet.columns]
-    for place, column in enumerate(sheet.columns):
-        page.set_column(place, place, column.width)
-        page.write_string(0, place, column.heading, heading)
-    for row, cells in enumerate(sheet.rows, start=1):
-        for place, (cell, style) in enumerate(zip(cells, formats, strict=True)):
-            _write_cell(page, row, place, cell, style)
-    page.freeze_panes(1, 0)
-    page.autofilter(0, 0, last_row, last_column)
-    if sheet.rest:
-        page.write_string(last_row + 2, 0, sheet.rest)
-    # Customer numbers and tiers such as "5" are text on purpose; Excel need not mark each one.
-    page.ignore_errors({"number_stored_as_text": f"A1:{chr(ord('A') + last_column)}{last_row + 1}"})
-    page.set_landscape()
-    page.set_paper(9)  # A4
-    page.fit_to_pages(1, 0)
-    page.repeat_rows(0)
-
-
-def _write_cell(page: Any, row: int, place: int, cell: Cell, style: Any) -> None:
-    """Text as text (cut to the 32,767 characters of a cell), numbers as numbers, dates as dates."""
-    if cell is None or cell == "":
-        return
-    if isinstance(cell, str):
-        page.write_string(row, place, cell.translate(_NOT_IN_XML), style)
-    elif isinstance(cell, date):
-        page.write_datetime(row, place, cell, style)
-    elif math.isfinite(float(cell)):
-        page.write_number(row, place, float(cell), style)
-    else:  # more than a cell can count to
-        page.write_string(row, place, str(cell), style)

@@ -145,14 +145,21 @@ def connected(database: Database, role: str, isolation: IsolationLevel | None = 
     Raises TieringError in one line when the database named `role` (tiering_source, …) cannot be reached, and
     DatabaseFailed when it refuses a statement or is lost: whether a COMMIT that was lost took effect is unknown.
     """
+    with opened(database, role) as connection:
+        if isolation and database.kind == "postgresql":
+            connection = connection.execution_options(isolation_level=isolation)
+        with connection.begin():
+            yield connection
+
+
+@contextmanager
+def opened(database: Database, role: str) -> Iterator[Connection]:
+    """Yield a connection without a transaction, for who commits more than once; errors are told as by `connected`."""
     with unreachable(role, database):
         connection = open_engine(database).connect()
     with told_plainly(role, database), connection:
-        if isolation and database.kind == "postgresql":
-            connection = connection.execution_options(isolation_level=isolation)
         try:
-            with connection.begin():
-                yield connection
+            yield connection
         finally:
             if bulk := connection.info.pop(_BULK, None):
                 bulk.close()
@@ -254,6 +261,24 @@ def read_arrow(connection: Connection, sql: str, parameters: dict[str, Any] | No
             column = column.cast(_NUMBER)
         columns.append(column)
     return pa.table(dict(zip(table.schema.names, columns, strict=True)))
+
+
+def read_inside(connection: Connection, sql: str, parameters: dict[str, Any]) -> pa.Table:
+    """Return the rows of one SELECT as `read_arrow` does, those that this transaction has written among them.
+
+    On PostgreSQL a column without any value has no type.
+    """
+    if connection.dialect.name == "duckdb":
+        return read_arrow(connection, sql, parameters)
+    found = connection.execute(text(transpile(sql, dialect_of(connection))), parameters)
+    names = list(found.keys())
+    rows = found.all()
+    columns = [pa.array(list(values)) for values in zip(*rows, strict=True)] if rows else [pa.nulls(0)] * len(names)
+    is_decimal = [pa.types.is_decimal(column.type) for column in columns]
+    return pa.table(
+        [column.cast(_NUMBER) if decimal else column for column, decimal in zip(columns, is_decimal, strict=True)],
+        names=names,
+    )
 
 
 def write_arrow(connection: Connection, table: str, rows: pa.Table) -> None:

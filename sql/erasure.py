@@ -60,6 +60,7 @@ def erase_customer(
             replaced[f"{place.table}.{place.column}"] = _replace(connection, customer_id, place)
         _replace_unnumbered(connection, names)
         replaced["tiering.quarantine.row_json"] = _replace_quarantined(connection, customer_id, redaction)
+        replaced["tiering.given_limit.reason"] += _replace_group_reasons(connection, redaction)
         replaced["tiering.refused_line.line_text"] = _replace_refused_lines(connection, redaction)
         replaced["tiering.email_outbox.message"] = _replace_mails(connection, redaction)
         found = {place: count for place, count in replaced.items() if count}
@@ -108,7 +109,7 @@ def _places(connection: Connection) -> Iterator[_Place]:
     for table in ["tiering.key_field_change", *(["work.key_field_change"] if "key_field_change" in work else [])]:
         yield _Place(table, "evidence")
         yield from (_Place(table, column, only="entity = 'customer_attributes'") for column in ("before", "after"))
-    yield from (_Place(table, "reason") for table in ("tiering.override", "tiering.grade"))
+    yield from (_Place(table, "reason") for table in ("tiering.override", "tiering.grade", "tiering.given_limit"))
     for table in sorted(name for name in work if name.startswith("measures_")):
         for found in there.get_columns(table, schema="work"):
             if re.fullmatch(r"attribute__\w+__text", found["name"]):
@@ -180,6 +181,18 @@ def _replace_refused_lines(connection: Connection, redaction: Redaction) -> int:
     ]
     if keys:
         run(connection, "warehouse/erase_refused_text.sql", keys)
+    return len(keys)
+
+
+def _replace_group_reasons(connection: Connection, redaction: Redaction) -> int:
+    """Replace the reasons of limits of groups that name a customer; return how many wordings."""
+    keys = [
+        {"reason": reason, "tombstone": TOMBSTONE}
+        for reason in run(connection, "warehouse/read_group_reasons.sql", {"tombstone": TOMBSTONE}).scalars()
+        if redaction.is_in(reason)
+    ]
+    if keys:
+        run(connection, "warehouse/erase_group_reason.sql", keys)
     return len(keys)
 
 

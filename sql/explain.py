@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import date, timedelta
+from decimal import Decimal
 from difflib import SequenceMatcher, get_close_matches
 from os.path import commonprefix
 from typing import Any
 
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection
 
-from reports.explanation import Account, Asked, Component, Decision, Grade, Move, Override, Spell, Word
-from sql.connect import Database, connected
+from reports.explanation import (
+    Account,
+    Asked,
+    Component,
+    Decision,
+    Exposure,
+    Grade,
+    Limit,
+    Move,
+    Override,
+    Spell,
+    Word,
+)
+from reports.outlook_words import NearLine
+from sql.connect import Database
 from sql.errors import TieringError
-from sql.statements import dialect_of, run
+from sql.measure import read_library
+from sql.schema import reading
+from sql.statements import run
 from transforms.history import standing_of
 from transforms.movement import Standing
 from transforms.policy import Policy, parse_policy
+from transforms.probes import domain_of
 
 _CUSTOMER_OF = {
     "group": "read_head_of_group",
@@ -38,12 +54,12 @@ def read_accounts(
     Raises TieringError, saying what is known, when the warehouse has no schema, the policy or the account is
     unknown, or nothing was published up to that day.
     """
-    with _reading(warehouse) as connection:
+    with reading(warehouse) as connection:
         spans = {row.policy_id: row for row in run(connection, "warehouse/read_published_span.sql")}
         if not spans:
             raise TieringError("no policy is published yet; run one first (DAG tier__<policy>)")
         if policy_id is not None and policy_id not in spans:
-            hint = _did_you_mean(policy_id, list(spans)) or f"; published are {', '.join(spans)}"
+            hint = did_you_mean(policy_id, list(spans)) or f"; published are {', '.join(spans)}"
             raise TieringError(f"policy {policy_id}: it is not published{hint}")
         asked = [policy_id] if policy_id is not None else list(spans)
         found, early = [], []
@@ -61,20 +77,6 @@ def read_accounts(
             first = ", ".join(f"{name} {spans[name].first_on}" for name in known_later or early)
             raise TieringError(f"nothing was published on or before {asked_on}; the first days are: {first}")
         raise TieringError(_unknown(connection, customer_id, policy_id, asked_on))
-
-
-@contextmanager
-def _reading(warehouse: Database) -> Iterator[Connection]:
-    """Yield a connection that sees one state of the warehouse and, where the engine can, may write nothing."""
-    with connected(warehouse, "tiering_warehouse", "REPEATABLE READ") as connection:
-        if dialect_of(connection) == "postgres":
-            run(connection, "warehouse/read_only.sql")
-        if not inspect(connection).has_table("grade", schema="tiering"):
-            raise TieringError(
-                f"tiering_warehouse: {warehouse.place} has no tables of this version; run the DAG customer_facts, "
-                "which makes them"
-            )
-        yield connection
 
 
 def _run_in_force(connection: Connection, policy_id: str, day: date) -> Any:
@@ -105,6 +107,9 @@ def _read_account(
     version = {"policy_id": policy_id, "policy_version": in_force.policy_version}
     text = run(connection, "warehouse/read_policy_text.sql", version).scalar_one()
     policy = parse_policy(text, f"{policy_id} as it ran")
+    limit = run(connection, "warehouse/read_limit_of_account.sql", key).mappings().first()
+    exposures = run(connection, "warehouse/read_exposure_of_account.sql", key).mappings().all()
+    outlook = run(connection, "warehouse/read_outlook_of_account.sql", key).mappings().all() if is_latest else ()
     return Account(
         policy=policy,
         customer_id=customer_id,
@@ -134,7 +139,14 @@ def _read_account(
             "warehouse/read_day_of_people.sql",
             {"policy_id": policy_id, "as_of": in_force.as_of, "asked_on": asked_on},
         ).scalar_one(),
+        limit=None if limit is None else Limit(**limit),
+        exposures=tuple(Exposure(**row) for row in exposures) if is_latest else (),
+        outlook=tuple(NearLine(**row, step=_step_of(policy, row["indicator"])) for row in outlook),
     )
+
+
+def _step_of(policy: Policy, indicator: str) -> Decimal:
+    return domain_of(policy, indicator, read_library()).step
 
 
 def _spell_on(spells: list[Any], day: date) -> Spell | None:
@@ -187,7 +199,7 @@ def _name_of(connection: Connection, policy: Policy, account_id: str, day: date)
     return name
 
 
-def _did_you_mean(word: str, known: list[str]) -> str:
+def did_you_mean(word: str, known: list[str]) -> str:
     """Return a hint at the nearest known words, at most three; those that begin alike stand first."""
     lowered = {each.lower(): each for each in known}
     near = get_close_matches(word.lower(), list(lowered), n=20)
@@ -209,5 +221,5 @@ def _unknown(connection: Connection, customer_id: str, policy_id: str | None, as
     if customer_id in similar:
         return f"{who} the customer {customer_id}" + (f" on {asked_on}" if asked_on else "; name another policy")
     some = ", ".join(row.customer_id for row in run(connection, "warehouse/read_some_accounts.sql"))
-    hint = _did_you_mean(customer_id, similar) or (f"; known are customers such as {some}" if some else "")
+    hint = did_you_mean(customer_id, similar) or (f"; known are customers such as {some}" if some else "")
     return f"{who} the customer {customer_id}{hint}"

@@ -68,10 +68,10 @@ def rebuild(connection: Connection, table: str, columns: Mapping[str, str]) -> N
 
 
 def fill(connection: Connection, table: str, columns: Mapping[str, str], rows: Sequence[Sequence[object]]) -> None:
-    """Make `work.<table>` anew with `rows`, whose `columns` are of type TEXT or DATE."""
+    """Make `work.<table>` anew with `rows`, whose `columns` are of type TEXT, DATE or INTEGER."""
     rebuild(connection, table, columns)
     values = list(zip(*rows, strict=True)) or [()] * len(columns)
-    types = {"TEXT": pa.string(), "DATE": pa.date32()}
+    types = {"TEXT": pa.string(), "DATE": pa.date32(), "INTEGER": pa.int32()}
     arrays = {name: pa.array(value, types[kind]) for (name, kind), value in zip(columns.items(), values, strict=True)}
     write_arrow(connection, f"work.{table}", pa.table(arrays))
 

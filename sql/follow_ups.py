@@ -1,18 +1,24 @@
-"""Follow-ups: who is to be contacted, whether service levels are kept, and who looks after too many customers."""
+"""Follow-ups: who is to be contacted, how visits were planned and spent, which grades are provisional until when,
+whether service levels are kept, and who looks after too many customers."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
+import pyarrow as pa
 from sqlalchemy import Connection
 
+from sql.connect import write_arrow
 from sql.facts import facts_batch_no, lock
 from sql.statements import run
-from transforms.calendar import add_months, month_end
+from transforms.calendar import add_months, month_end, next_looked_at
 from transforms.policy import Policy, Service
+from transforms.review_lists import months_provisional
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,72 @@ def write_follow_ups(connection: Connection, policy: Policy, as_of: date) -> int
 
 def drop_other_lists(connection: Connection, as_of: date) -> None:
     """Remove the lists of every other day, which belong to policies that are no longer there."""
-    run(connection, "warehouse/delete_other_follow_ups.sql", {"as_of": as_of})
+    for table in ("follow_up", "provisional_grade"):
+        run(connection, "warehouse/delete_other_lists.sql", {"as_of": as_of}, table=table)
+
+
+def write_provisional_grades(connection: Connection, policy: Policy, as_of: date) -> int:
+    """Write whose tier in force on a day is provisional, in place of the list before; return the rows.
+
+    The grade of a new customer, where the policy counts months of tenure, is to be final when they have passed (S13c);
+    any other when the policy looks again.
+    """
+    lock(connection, f"policy:{policy.id}")
+    run(connection, "warehouse/delete_of_policy.sql", {"policy_id": policy.id}, table="provisional_grade")
+    if policy.publishes != "tier":
+        return 0
+    key = {"policy_id": policy.id, "as_of": as_of}
+    found = run(connection, "warehouse/read_provisional.sql", key).all()
+    months = months_provisional(policy)
+    began: dict[str, date | None] = {}
+    if found and months is not None:
+        facts = {**key, "facts_batch_no": facts_batch_no(connection)}
+        for row in run(connection, "warehouse/read_beginnings.sql", facts, grain=policy.grain):
+            began[row.customer_id] = row.began_on
+    if not found:
+        return 0
+    next_look = next_looked_at(policy.schedule, policy.as_of, found[0].published_on)
+    columns: dict[str, list[Any]] = defaultdict(list)
+    for row in found:
+        began_on = began.get(row.customer_id)
+        settled_on = add_months(began_on, months) if began_on and months is not None else row.published_on
+        is_new = settled_on > row.published_on
+        final_by = settled_on if is_new else next_look
+        columns["policy_id"].append(policy.id)
+        columns["customer_id"].append(row.customer_id)
+        columns["tier"].append(row.tier)
+        columns["since_on"].append(row.since_on)
+        columns["reason"].append("new" if is_new else "review")
+        columns["began_on"].append(began_on if is_new else None)
+        columns["final_by"].append(final_by)
+        columns["overdue_days"].append(max((as_of - final_by).days, 0))
+        columns["account_manager_id"].append(row.account_manager_id)
+        columns["as_of"].append(as_of)
+    kinds = {name: pa.date32() for name in ("since_on", "began_on", "final_by", "as_of")}
+    table = {name: pa.array(values, kinds.get(name)) for name, values in columns.items()}
+    write_arrow(connection, "tiering.provisional_grade", pa.table(table))
+    return len(found)
+
+
+def write_visit_plan(connection: Connection, policy: Policy, as_of: date) -> int:
+    """Count what a policy's cadence asked for in the last whole month up to a day, and what was done (S2).
+
+    Return the rows written. A month that was counted on a later day already is left alone, as are those before it.
+    """
+    if not policy.follow_up.every_days:
+        return 0
+    lock(connection, f"policy:{policy.id}")
+    end = month_end(as_of) if as_of == month_end(as_of) else as_of.replace(day=1) - timedelta(days=1)
+    month = {"policy_id": policy.id, "period_start": end.replace(day=1), "counted_on": as_of}
+    run(connection, "warehouse/delete_visit_plan.sql", month)
+    done = run(
+        connection,
+        "warehouse/insert_visit_plan.sql",
+        {**month, "as_of": end, "facts_batch_no": facts_batch_no(connection)},
+        grain=policy.grain,
+        publishes=policy.publishes,
+    )
+    return max(done.rowcount, 0)
 
 
 def write_service_levels(connection: Connection, policy: Policy, as_of: date) -> int:

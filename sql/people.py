@@ -1,14 +1,14 @@
-"""People: what they hand in as files goes into the tables of overrides and grades, each line checked for itself."""
+"""People: what they hand in as files goes into tables of overrides, grades and limits, each line checked for itself."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import cast
+from typing import TypeVar
 
 import pyarrow as pa
 from sqlalchemy import Connection
@@ -23,6 +23,7 @@ from transforms.people import (
     MAXIMUM_BYTES,
     MAXIMUM_OVERRIDE_DAYS,
     FileFault,
+    GivenLimit,
     Grade,
     Kind,
     Line,
@@ -30,8 +31,10 @@ from transforms.people import (
     Override,
     UnfinishedFile,
     find_grade_faults,
+    find_limit_faults,
     find_override_faults,
     parse_grade,
+    parse_limit,
     parse_override,
     read_lines,
 )
@@ -39,8 +42,33 @@ from transforms.policy import Policy
 
 log = logging.getLogger(__name__)
 
-KINDS: tuple[Kind, ...] = ("overrides", "grades")
+KINDS: tuple[Kind, ...] = ("overrides", "grades", "limits")
 """What a file holds, said by how its name begins."""
+
+Approved = TypeVar("Approved", Override, GivenLimit)
+"""What people ask for and somebody else approves."""
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the lines of a kind go: the table, the statement that ends a row, and the columns of its key."""
+
+    table: str
+    supersede: str
+    key: tuple[str, ...]
+
+
+_PLACES: dict[Kind, _Place] = {
+    "overrides": _Place(
+        "tiering.override", "warehouse/supersede_override.sql", ("policy_id", "customer_id", "valid_from")
+    ),
+    "grades": _Place("tiering.grade", "warehouse/supersede_grade.sql", ("policy_id", "as_of", "customer_id", "stage")),
+    "limits": _Place(
+        "tiering.given_limit",
+        "warehouse/supersede_given_limit.sql",
+        ("policy_id", "level", "customer_id", "entity", "valid_from"),
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -49,7 +77,7 @@ class HandedIn:
 
     `known`: files whose content was taken in before. `left`: files that were not touched: somebody may still be
     writing them, or their name says nothing. `first_days`: by policy the first business day that a stored line
-    reaches, from which on its publication may change.
+    reaches, from which on its publication may change; a limit changes none.
     """
 
     files: int = 0
@@ -74,7 +102,7 @@ class UnusableOverride:
 class _Taken:
     """The lines of one file while they are checked."""
 
-    rows: list[Override] | list[Grade]
+    rows: Sequence[Override | Grade | GivenLimit]
     replaced: list[tuple[str, ...]]
     refused: list[tuple[int, str, str]]
 
@@ -104,7 +132,7 @@ def load_handed_in(
             shown = clean_text(path.name, 120)
             kind = _kind_of(path)
             if kind is None:
-                log.warning("%s: left alone; a file is named overrides….csv or grades….csv", shown)
+                log.warning("%s: left alone; a file is named overrides….csv, grades….csv or limits….csv", shown)
                 done = _plus(done, HandedIn(left=1))
                 continue
             try:
@@ -171,7 +199,7 @@ def _load_file(
         taken = _Taken([], [], [(1, f"the file is refused: {fault}", "")])
     else:
         checker = _Checker(connection, policies, today, maximum_days)
-        taken = checker.take_overrides(lines) if kind == "overrides" else checker.take_grades(lines)
+        taken = checker.take(kind, lines)
     _store(connection, kind, taken, sha256, now)
     for number, reason, _ in taken.refused:
         log.warning("%s line %d: refused: %s", name, number, reason)
@@ -192,11 +220,11 @@ def _load_file(
     return HandedIn(1, 0, 0, len(taken.rows), len(taken.refused), _first_days(taken.rows))
 
 
-def _first_days(rows: Iterable[Override | Grade]) -> dict[str, date]:
-    """Return by policy the first business day that a row can change; an early grade changes none."""
+def _first_days(rows: Iterable[Override | Grade | GivenLimit]) -> dict[str, date]:
+    """Return by policy the first business day whose tiers a row can change; an early grade and a limit change none."""
     days: dict[str, date] = {}
     for row in rows:
-        if isinstance(row, Grade) and row.stage != "final":
+        if isinstance(row, GivenLimit) or (isinstance(row, Grade) and row.stage != "final"):
             continue
         day = row.valid_from if isinstance(row, Override) else row.as_of
         days[row.policy_id] = min(day, days.get(row.policy_id, day))
@@ -210,40 +238,66 @@ class _Checker:
         self._connection, self._policies = connection, policies
         self._today, self._maximum_days = today, maximum_days
         self._through = facts_through(connection)
-        self._accounts: dict[str, frozenset[str]] = {}
+        self._known: dict[tuple[str, str], frozenset[str]] = {}
         self._overrides: dict[str, dict[tuple[str, ...], Override]] = {}
+        self._limits: dict[str, dict[tuple[str, ...], GivenLimit]] = {}
         self._grades: dict[tuple[str, date], dict[tuple[str, ...], Grade]] = {}
         self._computed: dict[tuple[str, date], dict[str, str]] = {}
 
-    def take_overrides(self, lines: Sequence[Line]) -> _Taken:
-        """Return what becomes of the lines of a file of overrides."""
-        rows: list[Override] = []
+    def take(self, kind: Kind, lines: Sequence[Line]) -> _Taken:
+        """Return what becomes of the lines of a file."""
+        if kind == "overrides":
+            faults_of, same = self._find_override_faults, "customer and first day"
+            return self._take_approved(lines, parse_override, faults_of, self._standing_overrides, same)
+        if kind == "limits":
+            same = "limit and first day"
+            return self._take_approved(lines, parse_limit, self._find_limit_faults, self._standing_limits, same)
+        return self._take_grades(lines)
+
+    def _take_approved(
+        self,
+        lines: Sequence[Line],
+        parse: Callable[[Mapping[str, str]], Approved],
+        find_faults: Callable[[Approved], list[str]],
+        standing_of: Callable[[str], dict[tuple[str, ...], Approved]],
+        same: str,
+    ) -> _Taken:
+        """Return what becomes of lines that somebody approves; `same`: what two lines may not both be for."""
+        rows: list[Approved] = []
         taken = _Taken(rows, [], [])
         seen: dict[tuple[str, ...], int] = {}
         for line in lines:
             try:
-                override = parse_override(_cells_of(line))
-                known = self._is_known(override.policy_id, override.customer_id)
-                faults = find_override_faults(override, self._policies, is_known=known, maximum_days=self._maximum_days)
-                standing = self._standing_overrides(override.policy_id).get(override.key)
-                if override.key in seen:
-                    faults.append(f"line {seen[override.key]} is for the same customer and first day; keep one")
-                elif override == standing:
+                row = parse(_cells_of(line))
+                faults = find_faults(row)
+                standing = standing_of(row.policy_id).get(row.key)
+                if row.key in seen:
+                    faults.append(f"line {seen[row.key]} is for the same {same}; keep one")
+                elif row == standing:
                     faults.append("it stands already; take the line out")
-                elif standing is not None and standing.approved_by and not override.approved_by:
+                elif standing is not None and standing.approved_by and not row.approved_by:
                     faults.append("it would take the place of an approved one; it needs an approver too")
                 if faults:
                     raise LineFault("; ".join(faults))
             except LineFault as fault:
                 taken.refused.append((line.number, str(fault), line.text))
                 continue
-            seen[override.key] = line.number
+            seen[row.key] = line.number
             if standing is not None:
-                taken.replaced.append(override.key)
-            rows.append(override)
+                taken.replaced.append(row.key)
+            rows.append(row)
         return taken
 
-    def take_grades(self, lines: Sequence[Line]) -> _Taken:
+    def _find_override_faults(self, override: Override) -> list[str]:
+        known = self._is_known(override.policy_id, override.customer_id)
+        return find_override_faults(override, self._policies, is_known=known, maximum_days=self._maximum_days)
+
+    def _find_limit_faults(self, limit: GivenLimit) -> list[str]:
+        statement = "read_known_groups" if limit.level == "group" else "read_known_accounts"
+        known = self._is_known(limit.policy_id, limit.customer_id, statement)
+        return find_limit_faults(limit, self._policies, is_known=known, maximum_days=self._maximum_days)
+
+    def _take_grades(self, lines: Sequence[Line]) -> _Taken:
         """Return what becomes of the lines of a file of grades; a line counts for those below it."""
         rows: list[Grade] = []
         taken = _Taken(rows, [], [])
@@ -287,19 +341,26 @@ class _Checker:
             faults.append("the final grade stands already; hand in another final grade if it is to change")
         return faults
 
-    def _is_known(self, policy_id: str, customer_id: str) -> bool:
+    def _is_known(self, policy_id: str, customer_id: str, statement: str = "read_known_accounts") -> bool:
         policy = self._policies.get(policy_id)
         if policy is None:
             return False
-        if policy.grain not in self._accounts:
-            self._accounts[policy.grain] = _known_accounts(self._connection, policy.grain, self._through)
-        return customer_id in self._accounts[policy.grain]
+        place = (statement, policy.grain)
+        if place not in self._known:
+            self._known[place] = _read_known(self._connection, *place, self._through)
+        return customer_id in self._known[place]
 
     def _standing_overrides(self, policy_id: str) -> dict[tuple[str, ...], Override]:
         if policy_id not in self._overrides:
             rows = run(self._connection, "warehouse/read_standing_overrides.sql", {"policy_id": policy_id})
             self._overrides[policy_id] = {row.key: row for row in (Override(**found._mapping) for found in rows)}
         return self._overrides[policy_id]
+
+    def _standing_limits(self, policy_id: str) -> dict[tuple[str, ...], GivenLimit]:
+        if policy_id not in self._limits:
+            rows = run(self._connection, "warehouse/read_standing_limits.sql", {"policy_id": policy_id})
+            self._limits[policy_id] = {row.key: row for row in (GivenLimit(**found._mapping) for found in rows)}
+        return self._limits[policy_id]
 
     def _standing_grades(self, policy_id: str, as_of: date) -> dict[tuple[str, ...], Grade]:
         if (policy_id, as_of) not in self._grades:
@@ -320,11 +381,12 @@ def _cells_of(line: Line) -> Mapping[str, str]:
     return line.cells
 
 
-def _known_accounts(connection: Connection, grain: str, through: date | None) -> frozenset[str]:
+def _read_known(connection: Connection, statement: str, grain: str, through: date | None) -> frozenset[str]:
+    """Return the accounts, or the groups, that the facts know on their last day."""
     if through is None:
         return frozenset()
     key = {"as_of": through, "facts_batch_no": facts_batch_no(connection)}
-    return frozenset(run(connection, "warehouse/read_known_accounts.sql", key, grain=grain).scalars())
+    return frozenset(run(connection, f"warehouse/{statement}.sql", key, grain=grain).scalars())
 
 
 @dataclass(frozen=True)
@@ -374,7 +436,7 @@ def check_overrides(
     approved = [row for row in rows if row.approved_by is not None]
     if not approved:
         return []
-    known = _known_accounts(connection, policy.grain, facts_through(connection))
+    known = _read_known(connection, "read_known_accounts", policy.grain, facts_through(connection))
     unusable = []
     for row in approved:
         faults = find_override_faults(
@@ -386,45 +448,27 @@ def check_overrides(
 
 
 def _store(connection: Connection, kind: Kind, taken: _Taken, sha256: str, now: datetime) -> None:
-    if taken.replaced and kind == "overrides":
-        run(
-            connection,
-            "warehouse/supersede_override.sql",
-            [
-                {
-                    "policy_id": key[0],
-                    "customer_id": key[1],
-                    "valid_from": date.fromisoformat(key[2]),
-                    "recorded_at": now,
-                }
-                for key in taken.replaced
-            ],
-        )
-    elif taken.replaced:
-        run(
-            connection,
-            "warehouse/supersede_grade.sql",
-            [
-                {
-                    "policy_id": key[0],
-                    "as_of": date.fromisoformat(key[1]),
-                    "customer_id": key[2],
-                    "stage": key[3],
-                    "recorded_at": now,
-                }
-                for key in taken.replaced
-            ],
-        )
-    rows = cast("list[Override | Grade]", taken.rows)
-    if rows:
-        names = list(vars(rows[0]))
-        columns = {name: pa.array([getattr(row, name) for row in rows], _type_of(name)) for name in names}
-        table = pa.table({**columns, **_provenance(len(rows), sha256, now)})
-        write_arrow(connection, f"tiering.{'override' if kind == 'overrides' else 'grade'}", table)
+    place = _PLACES[kind]
+    if taken.replaced:
+        keys = [dict(zip(place.key, key, strict=True)) for key in taken.replaced]
+        run(connection, place.supersede, [{**_with_days(key), "recorded_at": now} for key in keys])
+    if taken.rows:
+        names = list(vars(taken.rows[0]))
+        columns = {name: pa.array([getattr(row, name) for row in taken.rows], _type_of(name)) for name in names}
+        write_arrow(connection, place.table, pa.table({**columns, **_provenance(len(taken.rows), sha256, now)}))
+
+
+_DAYS = ("valid_from", "valid_to", "as_of", "graded_on")
+
+
+def _with_days(key: Mapping[str, str]) -> dict[str, str | date]:
+    return {name: date.fromisoformat(text) if name in _DAYS else text for name, text in key.items()}
 
 
 def _type_of(name: str) -> pa.DataType:
-    return pa.date32() if name in ("valid_from", "valid_to", "as_of", "graded_on") else pa.string()
+    if name in _DAYS:
+        return pa.date32()
+    return {"limit_amount": pa.decimal128(20, 4), "is_mandatory": pa.bool_()}.get(name, pa.string())
 
 
 def _provenance(rows: int, sha256: str, now: datetime) -> dict[str, pa.Array]:

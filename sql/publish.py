@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
 from sqlalchemy import Connection
 
 from sql.changes import write_changes
 from sql.connect import Database, connected, write_arrow
+from sql.credit import write_limits
 from sql.definitions import keep_definitions
 from sql.errors import TieringError
 from sql.facts import lock
 from sql.history import Day, fold, policies_as_they_ran, read_days, write
+from sql.receivables import write_positions
 from sql.retention import kept_from
 from sql.review import Review, check_answers
 from sql.runs import STAGED, Run, finish_attempt, run_id_of, write_run
 from sql.statements import run
 from transforms.calendar import later, latest_begin, next_looked_at
-from transforms.history import History, standing_of
+from transforms.history import History, first_moved, standing_of
 from transforms.movement import falls_on
 from transforms.policy import Policy
+
+CURRENCY = "CNY"
+"""The reporting currency of an installation that says nothing else."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +42,22 @@ class Publication:
     counts: dict[str, int] = field(default_factory=dict)
 
 
-def publish_run(warehouse: Database, policy: Policy, this: Run, review: Review) -> Publication:
-    """Put a staged run into force: decisions, history, absences, changes and current tiers, in one transaction.
+def publish_run(
+    warehouse: Database,
+    policy: Policy,
+    this: Run,
+    review: Review,
+    currency: str = CURRENCY,
+    *,
+    tell: bool = False,
+    is_backfill: bool = False,
+) -> Publication:
+    """Put a staged run into force: decisions, history, absences, changes, current tiers and limits, in one transaction.
 
-    Running it again changes nothing. Raises TieringError when the run has an unanswered or refused request, or
-    a newer try of the run has started (this one is stale).
+    `currency`: the reporting currency, of the limits. `tell`: whether mails tell, as a correction, what is told to
+    nobody otherwise: a restatement, a day before the latest, a run that `is_backfill`. The same again changes nothing.
+    Raises TieringError when the run has an unanswered or refused request, a newer try of the run has started (this one
+    is stale), or the policy's floors of credit sum up to more than its budget.
     """
     started = time.perf_counter()
     with connected(warehouse, "tiering_warehouse") as connection:
@@ -51,7 +68,7 @@ def publish_run(warehouse: Database, policy: Policy, this: Run, review: Review) 
                 f"policy {policy.id} {this.as_of}: try {this.attempt} is stale, try {newest} has started; "
                 "nothing was published"
             )
-        known = run(connection, "warehouse/read_run.sql", {"policy_id": policy.id, "as_of": this.as_of})
+        known = run(connection, "warehouse/read_run.sql", {"policy_id": policy.id, "as_of": this.as_of}).all()
         if any(row.run_id == this.run_id and row.status == "published" for row in known):
             finish_attempt(connection, this, "noop")
             return Publication(this.run_id, "noop")
@@ -62,9 +79,10 @@ def publish_run(warehouse: Database, policy: Policy, this: Run, review: Review) 
             run(connection, f"warehouse/{statement}.sql", key)
         days = {day: each for day, each in read_days(connection, policy.id, this.as_of).items() if day > this.as_of}
         is_latest = not any(each.is_run for each in days.values())
-        is_quiet = not is_latest or policy.publishes == "class"
+        is_news = is_latest and this.revision == 1 and not is_backfill
+        digest, is_correction = _how_told(policy, known, is_news=is_news, tell=tell)
         days[this.as_of] = Day(this.as_of, this.revision, this.run_id, this.policy_version)
-        write_run(connection, this, "published", review.counts, None, "none" if is_quiet else None)
+        write_run(connection, this, "published", review.counts, None, digest, is_correction=is_correction)
         if policy.publishes == "tier":
             done = fold(
                 connection,
@@ -74,6 +92,11 @@ def publish_run(warehouse: Database, policy: Policy, this: Run, review: Review) 
                 staged=this.run_id,
             )
             _put_into_force(connection, policy, done, days)
+            notices = "keep_back_notices" if digest == "none" else "release_notices"
+            run(connection, f"warehouse/{notices}.sql", {"policy_id": policy.id})
+            write_limits(connection, policy, days, currency)
+            if policy.credit is not None:
+                write_positions(connection, this.as_of, this.facts_batch_no)
         if is_latest:
             _write_classes(connection, policy, this)
             _write_tasks(connection, policy, this)
@@ -84,11 +107,36 @@ def publish_run(warehouse: Database, policy: Policy, this: Run, review: Review) 
     return Publication(this.run_id, "published", review.counts)
 
 
-def publish_people(warehouse: Database, policy: Policy, through: date) -> Publication:
+def _how_told(policy: Policy, known: Sequence[Any], *, is_news: bool, tell: bool) -> tuple[str | None, bool]:
+    """Return what the ledger says of a publication's digest (empty: the next one), and whether it is a correction.
+
+    A day that is still to be told is told as it stands by then, in the way it was to be told before.
+    """
+    if policy.publishes == "class":
+        return "none", False
+    waiting = [row for row in known if row.status == "published" and row.revision > 0 and row.digest_id is None]
+    if waiting:
+        return None, all(row.is_correction for row in waiting)
+    if is_news:
+        return None, False
+    return (None, True) if tell else ("none", False)
+
+
+def tell_published(warehouse: Database, policy: Policy, run_id: str) -> None:
+    """Let mails tell, as a correction, a run that is in force and that nobody was to be told of."""
+    if policy.publishes == "tier":
+        with connected(warehouse, "tiering_warehouse") as connection:
+            lock(connection, f"policy:{policy.id}")
+            run(connection, "warehouse/tell_run.sql", {"run_id": run_id})
+            run(connection, "warehouse/release_notices.sql", {"policy_id": policy.id})
+
+
+def publish_people(warehouse: Database, policy: Policy, through: date, currency: str = CURRENCY) -> Publication:
     """Put into force what people decided and what takes effect on days up to `through`, in one transaction.
 
     Overrides that begin or end, answers, and final grades for days that are published. Nothing is measured; who is
-    concerned is folded again from the last run before the first of these days. Running it again changes nothing.
+    concerned is folded again from the last run before the first of these days. Limits are decided anew from the first
+    run on that gave anybody another tier; `currency` is theirs. Running it again changes nothing.
     """
     with connected(warehouse, "tiering_warehouse") as connection:
         lock(connection, f"policy:{policy.id}")
@@ -112,6 +160,9 @@ def publish_people(warehouse: Database, policy: Policy, through: date) -> Public
         if not done.differs:
             return Publication("", "noop")
         run_id = _put_into_force(connection, policy, done, days, customers)
+        moved = first_moved(done, [day for day, each in days.items() if each.is_run])
+        if moved is not None:
+            write_limits(connection, policy, {day: each for day, each in days.items() if day >= moved}, currency)
         return Publication(run_id, "published", {"customers": len(customers)})
 
 
@@ -139,6 +190,7 @@ def _put_into_force(
         },
     )
     _write_notices(connection, in_force, latest, latest_run)
+    _write_outlook(connection, in_force, latest_run)
     return latest.run_id
 
 
@@ -189,6 +241,24 @@ def _write_notices(connection: Connection, policy: Policy, latest: Day, latest_r
     columns = {name: pa.array([row[name] for row in rows], pa.date32() if name in days else None) for name in names}
     columns["policy_id"] = pa.array([policy.id] * len(rows), pa.string())
     write_arrow(connection, "tiering.tier_notice", pa.table(columns))
+
+
+def _write_outlook(connection: Connection, policy: Policy, latest_run: Day) -> None:
+    """Write what would win or cost a tier: the lines that the latest run found, by the tiers in force now."""
+    run(connection, "warehouse/delete_of_policy.sql", {"policy_id": policy.id}, table="tier_outlook")
+    key = {"policy_id": policy.id, "run_id": latest_run.run_id}
+    run(connection, "warehouse/delete_older_outlook.sql", key)
+    run(
+        connection,
+        "warehouse/insert_tier_outlook.sql",
+        {
+            **key,
+            "as_of": latest_run.as_of,
+            "revision": latest_run.revision,
+            "policy_version": latest_run.policy_version,
+            "by_on": next_looked_at(policy.schedule, policy.as_of, latest_run.as_of),
+        },
+    )
 
 
 def _write_classes(connection: Connection, policy: Policy, this: Run) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from sqlalchemy import Connection
 from sql.connect import Database, connected, write_arrow
 from sql.errors import TieringError
 from sql.history import Day, fold
+from sql.plan import planned_budget
 from sql.runs import Run, closed_through, finish_attempt, write_run
 from sql.statements import run
 from transforms.fold import ERASED, LEFT, SPELL_COLUMNS
@@ -65,7 +67,11 @@ def review_run(warehouse: Database, policy: Policy, this: Run) -> Review:
     with connected(warehouse, "tiering_warehouse") as connection:
         preview = _preview(connection, policy, this) if policy.publishes == "tier" else _NOBODY
         counts = _counts(preview) if policy.publishes == "tier" else _counts_of_classes(connection, this)
-        held = [*_closed_reason(connection, this), *_breaker_reasons(policy, preview, counts)]
+        held = [
+            *_closed_reason(connection, this),
+            *_breaker_reasons(policy, preview, counts),
+            *_budget_reasons(connection, policy, this),
+        ]
         requests = [Request(1, RELEASE, OWNER, text) for text in held]
         approve = policy.review.approve
         asked = preview[preview["asked_tier"].notna()]
@@ -196,6 +202,23 @@ def _breaker_reasons(policy: Policy, preview: pd.DataFrame, counts: dict[str, in
                 f"more than {breaker.limit_share * 100:.0f} %"
             )
     return reasons
+
+
+def _budget_reasons(connection: Connection, policy: Policy, this: Run) -> list[str]:
+    """Return why the circuit breaker holds a publication whose budget of credit is not what was allocated before."""
+    breaker = policy.review.breaker
+    planned = planned_budget(connection, policy, this.as_of, this.facts_batch_no).budget
+    if breaker is None or breaker.limit_share is None or planned is None:
+        return []
+    key = {"policy_id": policy.id, "as_of": this.as_of}
+    before = run(connection, "warehouse/read_budget_before.sql", key).scalar()
+    if before is None or abs(planned - Fraction(before)) <= Fraction(breaker.limit_share) * Fraction(before):
+        return []
+    return [
+        f"circuit breaker: the budget of credit would change from {Decimal(before):.2f} to "
+        f"{Decimal(planned.numerator) / planned.denominator:.2f}, "
+        f"more than {breaker.limit_share * 100:.0f} %"
+    ]
 
 
 def _write_asked(connection: Connection, policy: Policy, this: Run, asked: pd.DataFrame) -> None:

@@ -17,13 +17,18 @@ from sql.connect import Database, connected, write_arrow
 from sql.errors import SupersedingInput, TieringError
 from sql.facts import analyze, lock
 from sql.measure import Measurement
+from sql.plan import planned_budget
 from sql.retention import kept_from
 from sql.statements import run
 from transforms.decide import COMPONENT_COLUMNS, DECISION_COLUMNS, TASK_COLUMNS, Decided, run_input_hash
+from transforms.outlook import OUTLOOK_COLUMNS
 from transforms.policy import Policy
 
 STAGED = ("decided", "component", "task")
 """The tables of schema work that hold what a run decided until it is published."""
+
+OUTLOOK = "outlook"
+"""The table of schema work that holds the lines of a run until a later one is published."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +59,13 @@ def stage_decisions(
     measurement: Measurement,
     facts_through: date,
     decided: Decided,
+    outlook: pd.DataFrame | None = None,
     *,
     restate: str | None = None,
 ) -> Run:
     """Keep what a run decided in schema work, under a new try of its run; nothing is published yet.
+
+    `outlook`: the lines near its customers, columns `OUTLOOK_COLUMNS`; without it, the run has none.
 
     A published day with equal input gives a run that `is_noop`. Raises SupersedingInput when a published day
     would be decided on other input, unless `restate` gives the reason; that is the next revision.
@@ -66,6 +74,9 @@ def stage_decisions(
     input_hash = run_input_hash(policy, decided.decisions)
     with connected(warehouse, "tiering_warehouse") as connection:
         lock(connection, f"policy:{policy.id}")
+        planned = planned_budget(connection, policy, as_of, measurement.facts_batch_no)
+        if planned.budget is not None:
+            input_hash = hashlib.sha256(f"{input_hash} {planned.budget}".encode()).hexdigest()
         known = run(connection, "warehouse/read_run.sql", {"policy_id": policy.id, "as_of": as_of}).all()
         # A restatement that was held or refused stands above the revision in force, which alone counts here.
         last = next((row for row in known if row.status == "published" and row.revision > 0), None)
@@ -101,6 +112,10 @@ def stage_decisions(
                 run(connection, "warehouse/delete_decided.sql", {"run_id": run_id}, table=table)
                 write_arrow(connection, f"work.{table}", staged[table])
                 analyze(connection, f"work.{table}")
+            run(connection, "warehouse/delete_decided.sql", {"run_id": run_id}, table=OUTLOOK)
+            if outlook is not None:
+                write_arrow(connection, f"work.{OUTLOOK}", _with_run(outlook, OUTLOOK_COLUMNS, run_id))
+                analyze(connection, f"work.{OUTLOOK}")
         this = Run(
             policy.id,
             as_of,
@@ -154,6 +169,8 @@ def write_run(
     counts: Mapping[str, int],
     reason: str | None,
     digest: str | None = None,
+    *,
+    is_correction: bool = False,
 ) -> None:
     """Write how a run ended into the ledger."""
     run(connection, "warehouse/delete_run.sql", {"run_id": this.run_id})
@@ -178,6 +195,7 @@ def write_run(
             "reason": reason or this.reason,
             "published_at": datetime.now(UTC) if status == "published" else None,
             "digest_id": digest,
+            "is_correction": is_correction,
         },
     )
 

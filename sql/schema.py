@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, inspect
 from sqlglot import exp, parse_one
 
+from sql.connect import Database, connected
 from sql.errors import TieringError
 from sql.facts import lock
 from sql.rights import grant_rights, is_owner
@@ -127,3 +130,20 @@ def upgrade_schema(connection: Connection) -> list[str]:
     if pending and is_owner(connection):
         grant_rights(connection)
     return [f"{upgrade.number:04d}_{upgrade.name}" for upgrade in pending]
+
+
+@contextmanager
+def reading(warehouse: Database) -> Iterator[Connection]:
+    """Yield a connection that sees one state of the warehouse and, where the engine can, may write nothing.
+
+    Raises TieringError when the schema is not that of this version.
+    """
+    with connected(warehouse, "tiering_warehouse", "REPEATABLE READ") as connection:
+        if dialect_of(connection) == "postgres":
+            run(connection, "warehouse/read_only.sql")
+        if pending_upgrades(connection):
+            raise TieringError(
+                f"tiering_warehouse: {warehouse.place} has no tables of this version; run the DAG customer_facts, "
+                "which makes them"
+            )
+        yield connection

@@ -25,7 +25,7 @@ from sql.connect import Database, connected, kept_open, open_engine
 from sql.contract import ENTITIES
 from sql.extract import Batch, Extraction, extract_batch
 from sql.facts import Load, facts_batch_no, facts_through, load_batch, record_extraction
-from sql.measure import Measurement, read_indicators, take_measures
+from sql.measure import Measurement, read_indicators, read_library, take_measures
 from sql.publish import Publication, publish_run
 from sql.review import answer_requests, review_run
 from sql.runs import Run, stage_decisions
@@ -35,6 +35,7 @@ from tests.indicator_frames import indicator_frame
 from tiering.jobs import follow_up
 from transforms.calendar import latest_on_calendar
 from transforms.decide import decide_tiers
+from transforms.outlook import find_outlook
 from transforms.policy import Policy, read_policies
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -160,11 +161,12 @@ def stage(
 ) -> Run:
     """Measure, decide and stage one day; `change` alters the indicators before the decision."""
     measurement, indicators = read_frame(warehouse, policies, policy_id, as_of)
-    decided = decide_tiers(policies[policy_id], change(indicators.to_pandas(types_mapper=pd.ArrowDtype)))
+    policy, frame = policies[policy_id], change(indicators.to_pandas(types_mapper=pd.ArrowDtype))
+    decided, outlook = decide_tiers(policy, frame), find_outlook(policy, frame, read_library())
     with connected(warehouse, "tiering_warehouse") as connection:
         through = facts_through(connection)
     assert through is not None
-    return stage_decisions(warehouse, policies[policy_id], measurement, through, decided, restate=restate)
+    return stage_decisions(warehouse, policy, measurement, through, decided, outlook, restate=restate)
 
 
 def publish(
@@ -199,20 +201,27 @@ def stage_rows(
     with connected(warehouse, "tiering_warehouse") as connection:
         batch_no = facts_batch_no(connection)
     measured = Measurement("by hand", "work.by_hand", as_of, batch_no, len(rows))
-    return stage_decisions(warehouse, policy, measured, as_of, decide_tiers(policy, frame, held), restate=restate)
+    decided, outlook = decide_tiers(policy, frame, held), find_outlook(policy, frame, read_library())
+    return stage_decisions(warehouse, policy, measured, as_of, decided, outlook, restate=restate)
 
 
 def publish_rows(
-    warehouse: Database, policy: Policy, as_of: date, rows: Sequence[Mapping[str, Any]], *, restate: str | None = None
+    warehouse: Database,
+    policy: Policy,
+    as_of: date,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    restate: str | None = None,
+    **telling: bool,
 ) -> Publication:
-    """Publish such rows; every request is approved."""
+    """Publish such rows; every request is approved. `telling`: tell and is_backfill of `publish_run`."""
     this = stage_rows(warehouse, policy, as_of, rows, restate=restate)
     if this.is_noop:
         return Publication(this.run_id, "noop")
     review = review_run(warehouse, policy, this)
     if review.requests:
         answer_requests(warehouse, this, "tests", approved=True)
-    return publish_run(warehouse, policy, this, review)
+    return publish_run(warehouse, policy, this, review, **telling)
 
 
 def tell(warehouse: Database, entity: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -525,6 +534,11 @@ class Said:
             day = f"COALESCE({entity.dated_by}, CAST(:batch_start AS TEXT))"
             where = f" WHERE {day} >= CAST(:batch_start AS TEXT) AND {day} < CAST(:batch_end AS TEXT)"
         self.write(name, select or f"SELECT {', '.join(names)} FROM said.{name}{where}")
+
+    def rows(self, name: str) -> list[Row]:
+        """Return what the source says of an entity."""
+        with connected(self.database, "tests") as connection:
+            return [dict(row) for row in connection.execute(text(f"SELECT * FROM said.{name}")).mappings()]
 
     def write(self, name: str, select: str) -> None:
         """Write the SELECT of an entity."""

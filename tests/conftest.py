@@ -9,12 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import Engine, event
 
 from sql.connect import Database, connected
 from sql.schema import upgrade_schema
 from tests.cluster import Cluster, free_port, plain_client
 from tests.corpus_files import count_items
+
+# No example fails for being slow: how long one takes depends on what else the machine does.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 __all__ = ["free_port"]
 

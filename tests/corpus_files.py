@@ -11,7 +11,7 @@ import pytest
 from transforms.policy_text import PolicyText
 
 FOLDER = Path(__file__).parent / "corpus"
-KINDS = ("data", "policy", "configuration", "overrides", "recipients")
+KINDS = ("data", "policy", "configuration", "overrides", "limits", "recipients")
 KEYS = {"id", "what", "outcome", "why"}
 """What an item of any kind may have; each kind has keys of its own beside them."""
 
@@ -56,7 +56,7 @@ def count_items(reports: Iterable[Any]) -> str | None:
     """
     is_sound: dict[tuple[str, str], bool] = {}
     for report in reports:
-        if not hasattr(report, "when"):  # a test that was not asked for
+        if not hasattr(report, "user_properties"):  # a test that was not asked for, a file that was not read
             continue
         for name, item in report.user_properties:
             if name == "corpus":

@@ -19,10 +19,12 @@ Row = dict[str, Any]
 ZERO = Decimal(0)
 DAYS = {"holds_from", "opened_on", "sold_on", "issued_on", "due_on", "paid_on", "contacted_on", "closed_on",
         "answered_on", "as_of", "expected_close_on", "month", "happened_on", "assessed_on", "valid_to",
-        "valid_on"}  # fmt: skip
+        "valid_on", "ordered_on"}  # fmt: skip
 AMOUNTS = {"net_amount", "tax_amount", "cost_amount", "gross_amount", "amount", "credit_limit", "score", "satisfaction",
            "own_units", "competitor_units", "rate_to_reporting"}  # fmt: skip
 WHOLE = {"terms_days", "answered_seconds", "patients"}
+AGES = {"ageing_over_90": 91, "ageing_61_90": 61, "ageing_31_60": 31, "ageing_1_30": 1, "ageing_current": -99999}
+"""The buckets, and how many days past due each begins."""
 FLAGS = {"is_disputed", "has_explicit_need", "is_refused", "is_urgent", "is_important"}
 
 
@@ -75,7 +77,8 @@ def monday(day: date) -> date:
 class Company:
     """What a source says, as far as it can be seen on a day at a grain."""
 
-    def __init__(self, rows: dict[str, list[Row]], grain: str, as_of: date) -> None:
+    def __init__(self, rows: dict[str, list[Row]], grain: str, as_of: date, reporting: str = "CNY") -> None:
+        self.reporting = reporting
         self.rows = {name: [parse(row) for row in found] for name, found in rows.items()}
         self.grain, self.as_of = grain, as_of
         known = [row for row in self.rows["customers"] if row.get("opened_on") is None or row["opened_on"] <= as_of]
@@ -108,7 +111,7 @@ class Company:
 
     def in_reporting(self, amount: Decimal | None, currency: str, day: date) -> Decimal | None:
         """Return an amount at the rate of its day or the last one within 7 days."""
-        if amount is None or currency == "CNY":
+        if amount is None or currency == self.reporting:
             return amount
         rates = [r for r in self.rows.get("exchange_rates", []) if r["currency"] == currency and r["valid_on"] <= day]
         rate = max(rates, key=lambda r: r["valid_on"])["rate_to_reporting"]
@@ -168,6 +171,15 @@ class Company:
             if row["issued_on"] <= self.as_of
         }
 
+    @staticmethod
+    def in_currency_of(document: Row, payment: Row) -> Decimal:
+        """Return what a payment that names a document pays of it."""
+        if payment["currency"] == document["currency"]:
+            amount: Decimal = payment["amount"]
+            return amount
+        own, reporting = Fraction(document["gross_amount"]), Fraction(document["reporting"])
+        return cut(Fraction(payment["reporting"]) * own / reporting, 4)
+
     def open_items(self, account: str) -> list[Row]:
         """Return every invoice of an account with what is open of it."""
         members = self.members[account]
@@ -177,12 +189,7 @@ class Company:
         for payment in self.payments:
             named = payment.get("document_id")
             if named in left:
-                document = self.documents[named]
-                amount = payment["amount"]
-                if payment["currency"] != document["currency"]:
-                    amount = cut(Fraction(payment["reporting"]) * Fraction(document["gross_amount"])
-                                 / Fraction(document["reporting"]), 4)  # fmt: skip
-                left[named] -= amount
+                left[named] -= self.in_currency_of(self.documents[named], payment)
             elif named is None and payment["customer_id"] in members:
                 pool[payment["currency"]] += payment["amount"]
         for row in mine:
@@ -203,6 +210,68 @@ class Company:
             }
             for row in invoices
         ]  # fmt: skip
+
+    # Positions
+
+    def positions(self) -> dict[tuple[str, str], Row]:
+        """Return the receivables of every account and currency, document by document and payment by payment.
+
+        A customer who is not known yet is an account.
+        """
+        account_of = {number: account for account, members in self.members.items() for number in members}
+        strangers = {row["customer_id"] for row in [*self.documents.values(), *self.payments]} - set(account_of)
+        for stranger in strangers:
+            self.members[stranger] = [stranger]
+            account_of[stranger] = stranger
+        found: dict[tuple[str, str], Row] = defaultdict(lambda: defaultdict(Decimal))
+        for document in self.documents.values():
+            found[account_of[document["customer_id"]], document["currency"]]["billed_amount"] += document[
+                "gross_amount"
+            ]
+        begin = self.as_of - relativedelta(months=12)
+        named: dict[tuple[str, str], list[tuple[Decimal, int, bool]]] = defaultdict(list)
+        for payment in self.payments:
+            paid = self.documents.get(payment.get("document_id"))
+            place = account_of[payment["customer_id"]], payment["currency"]
+            if payment.get("document_id") is None:
+                found[place]["paid_amount"] += payment["amount"]
+            elif paid is None or paid["reporting"] == 0:
+                found[place]["unmatched_amount"] += payment["amount"]
+            else:
+                place = account_of[paid["customer_id"]], paid["currency"]
+                found[place]["paid_amount"] += self.in_currency_of(paid, payment)
+                if paid["gross_amount"] > 0 and payment["paid_on"] > begin:
+                    days = (payment["paid_on"] - paid["issued_on"]).days
+                    named[place].append((payment["reporting"], days, payment["paid_on"] <= paid["due_on"]))
+        for place, row in found.items():
+            self._add_ages(row, [item for item in self.open_items(place[0]) if item["currency"] == place[1]])
+            row["balance"] = row["billed_amount"] - row["paid_amount"]
+            amount = sum((amount for amount, _, _ in named[place]), ZERO)
+            row["average_days"] = divide(sum((amount * days for amount, days, _ in named[place]), ZERO), amount)
+            row["on_time_rate"] = divide(sum((amount for amount, _, in_time in named[place] if in_time), ZERO), amount)
+            billed = [
+                document["gross_amount"]
+                for document in self.documents.values()
+                if (account_of[document["customer_id"]], document["currency"]) == place
+                and document["issued_on"] > begin
+            ]
+            row["dso"] = divide(row["open_amount"] * (self.as_of - begin).days, sum(billed, ZERO))
+        return {place: dict(row) for place, row in found.items()}
+
+    def _add_ages(self, row: Row, items: list[Row]) -> None:
+        row["overdue_days"] = 0
+        for name in ("open_amount", "disputed_amount", "overdue_amount", "unmatched_amount", *AGES):
+            row[name] += ZERO
+        for item in items:
+            row["open_amount"] += item["open"]
+            late = (self.as_of - item["due_on"]).days
+            if item.get("is_disputed"):
+                row["disputed_amount"] += item["open"]
+                continue
+            row[next(name for name, least in AGES.items() if late >= least)] += item["open"]
+            if late > 0 and item["open"] > 0:
+                row["overdue_amount"] += item["open"]
+                row["overdue_days"] = max(row["overdue_days"], late)
 
 
 def measure(company: Company, account: str, name: str, window: str = "ever", kinds: tuple[str, ...] = ()) -> Any:
@@ -491,11 +560,17 @@ class _Account:
         chosen = [i["open_reporting"] for i in items if condition(i, (self.as_of - i["due_on"]).days)]
         return sum(chosen, ZERO)
 
+    def _undisputed(self, condition: Callable[[int], bool]) -> Decimal:
+        return self._open(lambda item, late: condition(late) and not item.get("is_disputed"))
+
     def receivable_balance(self) -> Any:
         return self._open(lambda item, late: True)
 
     def overdue_amount(self) -> Any:
-        return self._open(lambda item, late: late > 0 and not item.get("is_disputed"))
+        return self._undisputed(lambda late: late > 0)
+
+    def disputed_amount(self) -> Any:
+        return self._open(lambda item, late: bool(item.get("is_disputed")))
 
     def overdue_days(self) -> Any:
         items = self.company.open_items(self.account)
@@ -506,19 +581,25 @@ class _Account:
         return divide(self.overdue_amount(), self.receivable_balance())
 
     def ageing_current(self) -> Any:
-        return self._open(lambda item, late: late <= 0)
+        return self._undisputed(lambda late: late <= 0)
 
     def ageing_1_30(self) -> Any:
-        return self._open(lambda item, late: 1 <= late <= 30)
+        return self._undisputed(lambda late: 1 <= late <= 30)
 
     def ageing_31_60(self) -> Any:
-        return self._open(lambda item, late: 31 <= late <= 60)
+        return self._undisputed(lambda late: 31 <= late <= 60)
 
     def ageing_61_90(self) -> Any:
-        return self._open(lambda item, late: 61 <= late <= 90)
+        return self._undisputed(lambda late: 61 <= late <= 90)
 
     def ageing_over_90(self) -> Any:
-        return self._open(lambda item, late: late > 90)
+        return self._undisputed(lambda late: late > 90)
+
+    # Open orders
+
+    def open_order_amount(self) -> Any:
+        rows = self.of("open_orders", "ordered_on")
+        return sum((self.company.in_reporting(r["amount"], r["currency"], r["ordered_on"]) for r in rows), ZERO)
 
     # Contacts
 

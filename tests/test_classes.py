@@ -27,7 +27,7 @@ from test_invariants import broken_invariants
 
 from sql.connect import Database, kept_open
 from sql.definitions import merge_actions
-from sql.outbox import Written, write_digests
+from sql.digests import Written, write_digests
 from sql.publish import publish_run
 from sql.review import Review
 from transforms.policy import Policy, parse_policy

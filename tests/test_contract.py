@@ -45,6 +45,9 @@ PROMISED = {
     "task": "policy_id customer_id task opened_on due_on done_by_contact title_en title_zh account_manager_id run_id",
     "follow_up": "policy_id customer_id reason title_en title_zh tier last_contact_on due_on overdue_days "
     "account_manager_id as_of",
+    "provisional_grade": "policy_id customer_id tier since_on reason began_on final_by overdue_days account_manager_id "
+    "as_of",
+    "visit_plan": "policy_id tier account_manager_id period_start period_end customers planned made visits as_of",
     "service_level": "policy_id tier target period_start period_end within target_share attained_share events as_of",
     "policy_version": "policy_id policy_version policy_text effective_from first_used_at",
     "run": "policy_id as_of revision run_id status facts_through reason",
@@ -58,6 +61,8 @@ PROMISED = {
     "key_field_change": "customer_id entity field before after changed_on batch_no batch_id source_snapshot "
     "assessed_by evidence recorded_at superseded_at",
     "tier_effect": "policy_id as_of tier measure customers before after change change_rate",
+    "tier_outlook": "policy_id customer_id direction tier to_tier indicator value needed change relative_change by_on "
+    "keeps account_manager_id as_of run_id",
     "policy_evaluation": "policy_id year figure tier value",
 }
 

@@ -49,7 +49,7 @@ from sql.people import load_handed_in
 from tiering.connections import database_of, mail_server_of, source_of
 from tiering.lint import lint_file
 from tiering.settings import read_settings
-from transforms.people import COLUMNS
+from transforms.people import COLUMNS, Kind
 from transforms.policy import Policy, read_policies
 from transforms.policy_text import PolicyText
 
@@ -61,7 +61,9 @@ Row = dict[str, Any]
 DATA = read_items("data", {"says", "source", "types", "first", "selects", "encoding"})
 ALONE = [item for item in DATA if {"stops"} & set(item["outcome"]) or {"first", "selects", "encoding"} & set(item)]
 TOGETHER = [item for item in DATA if item not in ALONE]
-OVERRIDES = read_items("overrides", {"lines", "columns", "encoding", "end"})
+HANDED_IN: tuple[Kind, ...] = ("overrides", "limits")
+FILES: dict[Kind, list[Item]] = {kind: read_items(kind, {"lines", "columns", "encoding", "end"}) for kind in HANDED_IN}
+"""The files that people hand in, by kind."""
 OTHER = {"duckdb": "postgresql", "postgresql": "duckdb"}
 
 
@@ -218,7 +220,8 @@ def loads(warehouses: Warehouses, tmp_path_factory: pytest.TempPathFactory) -> I
             source.add("customers", [sound("customers", good)])
             source.add("sales", [sound("sales", good)])
         warehouse = warehouses.empty(OTHER[engine])
-        source.add("customers", [sound("customers", item["id"]) for item in OVERRIDES])
+        for item in (item for items in FILES.values() for item in items):
+            source.add("customers", [sound("customers", item["id"]) | {"group_id": f"G-{item['id']}"}])
         source.write({})
         with kept_open(warehouse):
             found = load(source, warehouse, share="1", whole=engine == "duckdb")
@@ -534,58 +537,68 @@ def test_a_bad_recipient_or_name_does_no_harm(item: Item, sink: tuple[Sink, Smtp
         assert {re.sub("-[0-9a-f]{12}$", "", path.stem) for path in paths} == {told}
 
 
-# Overrides
+# Overrides and limits
 
-NAMES = COLUMNS["overrides"]
-HandedIn = tuple[list[Row], list[Row], set[str]]
+HandedIn = tuple[list[Row], dict[str, list[Row]], set[str]]
 
 
-def file_of(item: Item) -> bytes:
-    """The file that people hand in for an item."""
-    line = {
-        "policy_id": "pyramid", "customer_id": item["id"], "tier": "gold", "reason": "popular", "requested_by": "Ann",
-        "approved_by": "Bob", "valid_from": "2024-02-01", "valid_to": "2024-08-01",
+def sound_line(kind: str, customer_id: str) -> dict[str, str]:
+    """A sound line of a file, about a customer."""
+    people = {"requested_by": "Ann", "approved_by": "Bob", "valid_from": "2024-02-01", "valid_to": "2024-08-01"}
+    if kind == "overrides":
+        return {"policy_id": "pyramid", "customer_id": customer_id, "tier": "gold", "reason": "popular", **people}
+    return {
+        "policy_id": "collection_classes", "level": "account", "customer_id": customer_id, "entity": "",
+        "limit_amount": "50000.00", "is_mandatory": "", "reason": "season", **people,
     }  # fmt: skip
+
+
+def file_of(kind: Kind, item: Item) -> bytes:
+    """The file that people hand in for an item."""
+    names, line = COLUMNS[kind], sound_line(kind, item["id"])
     text = StringIO()
-    text.write(item.get("columns", ",".join(NAMES)) + "\n")
+    text.write(item.get("columns", ",".join(names)) + "\n")
     for changes in item["lines"]:
         if isinstance(changes, str):
             text.write(changes + "\n")
         else:
-            assert set(changes) <= set(NAMES), item["id"]
-            csv.writer(text, lineterminator="\n").writerow([(line | changes)[name] for name in NAMES])
+            assert set(changes) <= set(names), item["id"]
+            csv.writer(text, lineterminator="\n").writerow([(line | changes)[name] for name in names])
     return (text.getvalue().removesuffix("\n") + item.get("end", "\n")).encode(item.get("encoding", "utf-8"))
 
 
 @pytest.fixture(scope="module")
 def handed_in(loads: Any, tmp_path_factory: pytest.TempPathFactory) -> HandedIn:
-    """All files of overrides handed in at once: the lines refused, the lines stored, and the files taken in."""
+    """All files handed in at once: the lines refused, the lines stored by kind, and the files taken in."""
     folder = tmp_path_factory.mktemp("handed_in")
-    for item in OVERRIDES:
-        (folder / f"overrides-{item['id']}.csv").write_bytes(file_of(item))
+    for kind, items in FILES.items():
+        for item in items:
+            (folder / f"{kind}-{item['id']}.csv").write_bytes(file_of(kind, item))
     warehouse = loads("duckdb", False).warehouse
     now = datetime(2024, 3, 1, 6, tzinfo=UTC)
     with kept_open(warehouse):
-        load_handed_in(warehouse, folder, policies_for("pyramid"), now=now, today=now.date())
+        policies = policies_for("pyramid", "collection_classes")
+        load_handed_in(warehouse, folder, policies, now=now, today=now.date())
         with connected(warehouse, "tests") as connection:
-            tables = ("refused_line ORDER BY file, line", "override ORDER BY customer_id, valid_from", "handed_in_file")
-            refused, stored, taken = (
+            tables = ("refused_line ORDER BY file, line", "handed_in_file", "override ORDER BY customer_id, valid_from",
+                      "given_limit ORDER BY file_sha256, valid_from")  # fmt: skip
+            refused, taken, overrides, limits = (
                 [dict(row._mapping) for row in connection.execute(text(f"SELECT * FROM tiering.{name}"))]
                 for name in tables
             )
-    return refused, stored, {row["file"] for row in taken}
+    return refused, {"overrides": overrides, "limits": limits}, {row["file"] for row in taken}
 
 
-@pytest.mark.postgres
-@each("overrides", OVERRIDES)
-def test_a_bad_line_of_people_is_refused_and_its_neighbours_are_stored(item: Item, handed_in: HandedIn) -> None:
-    outcome, name = item["outcome"], f"overrides-{item['id']}.csv"
+def check_lines(kind: Kind, item: Item, handed_in: HandedIn) -> None:
+    """Hold what became of the lines of an item against its outcome."""
+    outcome, name = item["outcome"], f"{kind}-{item['id']}.csv"
     assert set(outcome) <= {"refused", "stored", "left"}
     refused, stored, taken = handed_in
     said = [row["reason"] for row in refused if row["file"] == name]
     told = as_list(outcome.get("refused", []))
     assert [part in reason for part, reason in zip(told, said, strict=True)] == [True] * len(told), said
-    rows = [row for row in stored if row["customer_id"] == item["id"] and row["superseded_at"] is None]
+    holders = (item["id"], f"G-{item['id']}")
+    rows = [row for row in stored[kind] if row["customer_id"] in holders and row["superseded_at"] is None]
     lines = outcome.get("stored", [])
     if isinstance(lines, int):
         assert len(rows) == lines
@@ -595,8 +608,27 @@ def test_a_bad_line_of_people_is_refused_and_its_neighbours_are_stored(item: Ite
     assert (name in taken) != outcome.get("left", False)
 
 
+@pytest.mark.postgres
+@each("overrides", FILES["overrides"])
+def test_a_bad_line_of_people_is_refused_and_its_neighbours_are_stored(item: Item, handed_in: HandedIn) -> None:
+    check_lines("overrides", item, handed_in)
+
+
+@pytest.mark.postgres
+@each("limits", FILES["limits"])
+def test_a_bad_limit_is_refused_and_its_neighbours_are_stored(item: Item, handed_in: HandedIn) -> None:
+    check_lines("limits", item, handed_in)
+
+
 def test_every_item_of_every_file_is_looked_at() -> None:
-    looked_at = [*TOGETHER, *ALONE, *POLICIES, *CONFIGURATION, *OVERRIDES, *RECIPIENTS]
+    looked_at = [
+        *TOGETHER,
+        *ALONE,
+        *POLICIES,
+        *CONFIGURATION,
+        *RECIPIENTS,
+        *(item for items in FILES.values() for item in items),
+    ]
     written = [line for kind in KINDS for line in (FOLDER / f"{kind}.yaml").read_text(encoding="utf-8").splitlines()]
     starts = [line for line in written if re.match(r"  - (\{id: |id: )", line)]
     assert len(looked_at) == len(starts) > 150

@@ -39,7 +39,17 @@ decide:
 review:
   approve: {tiers: [A], by: [region], asks: entering, within: 3 days, unanswered: approved, meanwhile: pending}
 """
-OTHERS = {"customer_facts", "customer_notices", "follow_ups", "people", "retention", "review_pack", "tier_reports"}
+OTHERS = {
+    "credit",
+    "customer_facts",
+    "customer_notices",
+    "evaluation",
+    "follow_ups",
+    "people",
+    "retention",
+    "review_pack",
+    "tier_reports",
+}
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +67,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         (folder / "handed_in").mkdir()
         patch.setenv("TIERING_HANDED_IN", str(folder / "handed_in"))
         patch.setenv("TIERING_MAIL_DIR", str(folder / "mail"))
+        patch.setenv("TIERING_EXPORT_DIR", str(folder / "export"))
         patch.setenv("TIERING_DATA_DOCS_DIR", str(folder / "data_docs"))
         patch.setenv("TIERING_FALLBACK_MANAGER", "desk@tiering.example")
         airflow_case.bag.cache_clear()  # another module of this process may have parsed with other settings
@@ -109,7 +120,8 @@ def test_every_dag_has_its_run_book_and_every_task_alerts(folder: Path) -> None:
         assert dag.catchup is False
         for task in dag.tasks:
             assert task.has_on_failure_callback
-            assert task.retries == 2
+            assert task.retries == (6 if task.task_id == "send" else 2)
+            assert task.retry_exponential_backoff == 2, "each pause is twice the one before; True would be once"
 
 
 def test_importing_a_dag_file_is_light() -> None:
@@ -237,7 +249,8 @@ class Answering(threading.Thread):
             )
             if waiting is None:
                 return
-            self.asked.append(waiting.task_id)
+            if self.asked[-1:] != [waiting.task_id]:  # an answer that dag.test() wrote over is given again
+                self.asked.append(waiting.task_id)
             option, form = self.answers.get(waiting.task_id, ("Reject", {"comment": "not expected"}))
             if option is None:
                 waiting.trigger_timeout = timezone.utcnow() - timedelta(seconds=1)
@@ -538,6 +551,23 @@ def test_without_a_mail_server_the_mails_are_files_and_a_second_report_writes_no
     assert sorted((folder / "mail").glob("2*.eml")) == mails
 
 
+def test_an_earlier_day_is_mailed_as_a_correction_when_the_run_says_so_and_else_not(facts: Any, folder: Path) -> None:
+    airflow_case.run_dag("tier__rfm_555", as_of="2026-01-31")
+    airflow_case.run_dag("tier_reports")
+    news = set((folder / "mail").glob("2*.eml"))
+    airflow_case.run_dag("tier__rfm_555", as_of="2025-11-30")
+    airflow_case.run_dag("tier__rfm_555", as_of="2025-12-31")
+    airflow_case.run_dag("tier__rfm_555", as_of="2025-12-31", tell=True)
+    told = "SELECT as_of, digest_id, is_correction FROM tiering.run WHERE policy_id = 'rfm_555' ORDER BY as_of"
+    assert rows(facts, told)[:2] == [(date(2025, 11, 30), "none", False), (date(2025, 12, 31), None, True)]
+    airflow_case.run_dag("tier_reports")
+    corrections = set((folder / "mail").glob("2*.eml")) - news
+    assert corrections
+    assert all(path.name.startswith("2025-12-31-") for path in corrections)
+    assert all(b"X-Tiering-Run" in path.read_bytes() for path in corrections)
+    assert rows(facts, "SELECT COUNT(*) FROM tiering.run WHERE digest_id IS NULL") == [(0,)]
+
+
 def lists(warehouse: Any) -> list[tuple]:
     """Return the days of the list of follow-ups and of the newest service levels, and whether there are any."""
     return rows(
@@ -551,7 +581,7 @@ def test_a_list_by_hand_is_of_the_day_that_was_given(facts: Any) -> None:
     for dag_id, day in (("tier__relationship_abcd", "2025-12-31"), ("tier__call_service", "2025-12-31")):
         assert airflow_case.run_dag(dag_id, as_of=day).state == "success"
     run = airflow_case.run_dag("follow_ups", as_of="2026-01-20")
-    assert airflow_case.states(run) == {"wait": "success", "list": "success"}
+    assert airflow_case.states(run) == dict.fromkeys(("wait", "list", "export"), "success")
     assert lists(facts) == [(date(2026, 1, 20), date(2026, 1, 20), True)]
 
 
@@ -560,8 +590,29 @@ def test_a_list_without_a_day_is_of_the_latest_one_the_facts_cover(facts: Any) -
     assert (run.state, run.logical_date) == ("success", None)
     assert lists(facts) == [(date(2026, 1, 31), date(2026, 1, 31), True)]
     (listing,) = [instance for instance in run.get_task_instances() if instance.task_id == "list"]
-    written = rows(facts, "SELECT COUNT(*) FROM tiering.follow_up UNION ALL SELECT COUNT(*) FROM tiering.service_level")
-    assert list(listing.xcom_pull(task_ids="list").values()) == [count for (count,) in written]
+    tables = (
+        "follow_up",
+        "provisional_grade",
+        "visit_plan WHERE as_of = DATE '2026-01-31'",
+        "service_level",
+        "queue_priority",
+    )
+    written = [rows(facts, f"SELECT COUNT(*) FROM tiering.{table}")[0][0] for table in tables]
+    assert list(listing.xcom_pull(task_ids="list").values()) == written
+    assert written[-1] > 50
+
+
+def test_the_call_centre_finds_the_order_of_callers_in_a_file(facts: Any, folder: Path) -> None:
+    (path,) = (folder / "export").iterdir()
+    assert path.name == "queue-priority-call_service-2025-12-31.csv"
+    head, *lines = path.read_text(encoding="utf-8").splitlines()
+    assert head == "customer_id,tier,queue_priority,blacklisted"
+    order = rows(
+        facts,
+        "SELECT customer_id || ',' || COALESCE(tier, '') || ',' || COALESCE(CAST(queue_priority AS TEXT), '') "
+        "|| ',' || CAST(is_blacklisted AS TEXT) FROM tiering.queue_priority ORDER BY queue_position, customer_id",
+    )
+    assert lines == [line for (line,) in order]
 
 
 def test_a_scheduled_list_is_of_the_day_before(facts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -584,6 +635,35 @@ def test_a_list_of_a_day_that_the_facts_do_not_reach_is_refused_and_the_last_one
     assert airflow_case.states(run)["list"] == "upstream_failed"
     assert "as_of 2026-02-28 lies beyond the facts, which reach 2026-01-31" in last_alert(folder)
     assert rows(facts, "SELECT * FROM tiering.follow_up ORDER BY ALL") == before
+
+
+def test_the_year_is_evaluated_for_every_policy_that_was_published_before_it(
+    facts: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert airflow_case.run_dag("tier__call_service", as_of="2024-12-31").state == "success"
+    before = [name for (name,) in rows(facts, "SELECT DISTINCT policy_id FROM tiering.run WHERE status = 'published' "
+              "AND revision > 0 AND as_of < DATE '2025-01-01' ORDER BY 1")]  # fmt: skip
+    published = rows(facts, "SELECT COUNT(DISTINCT policy_id) FROM tiering.run WHERE status = 'published'")[0][0]
+    assert "call_service" in before
+    assert len(before) < published
+    with caplog.at_level("INFO"):
+        run = airflow_case.run_dag("evaluation", year=2025)
+    assert airflow_case.states(run) == {"wait": "success", "evaluate": "success"}
+    assert rows(facts, "SELECT DISTINCT policy_id, year FROM tiering.policy_evaluation ORDER BY 1") == [
+        (name, 2025) for name in before
+    ]
+    assert rows(facts, "SELECT DISTINCT as_of FROM tiering.tier_effect") == [(date(2024, 12, 31),)]
+    assert "policy rfm_555: it published no tiers before 2025, and is not evaluated" in caplog.text
+    written = rows(facts, "SELECT * FROM tiering.policy_evaluation ORDER BY ALL")
+    assert airflow_case.run_dag("evaluation", year=2025).state == "success"
+    assert rows(facts, "SELECT * FROM tiering.policy_evaluation ORDER BY ALL") == written
+
+
+def test_the_evaluation_that_is_scheduled_is_of_the_year_before(facts: Any) -> None:
+    """05:15 on 15 January in Shanghai is 21:15 UTC on the 14th."""
+    rows(facts, "DELETE FROM tiering.policy_evaluation RETURNING year")
+    assert airflow_case.run_dag("evaluation", logical_date=datetime(2026, 1, 14, 21, 15, tzinfo=UTC)).state == "success"
+    assert rows(facts, "SELECT DISTINCT year FROM tiering.policy_evaluation") == [(2025,)]
 
 
 class Inbox:

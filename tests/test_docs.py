@@ -256,7 +256,7 @@ def test_what_the_policy_page_calls_ambiguous_is_refused() -> None:
 
 def test_the_plan_that_a_budget_may_name_is_documented() -> None:
     (sentence,) = re.findall(
-        r"^A budget is an amount of columns of the plan \((.*?)\)", read("policies.md"), re.MULTILINE
+        r"^\*\*A budget\*\* is an amount of columns of the plan \((.*?)\)", read("policies.md"), re.MULTILINE
     )
 
     assert names_in(sentence) == set(PLAN) <= set(ENTITIES["plan"].columns)

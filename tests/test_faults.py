@@ -45,6 +45,7 @@ KILLS = {
     "decide": 1,
     "publish": 6,
     "publish the past": 1,
+    "watch credit": 1,
     "follow up": 1,
     "write reports": 1,
     "send reports": 3,
@@ -783,6 +784,8 @@ NO_STEPS = {
     "choose_batch": "reads nothing",
     "choose_as_of": "reads nothing",
     "needs_answer": "reads nothing",
+    "export_queues": "reads, and writes files whole: tests/test_queues.py kills it",
+    "evaluate": "needs a policy that was published two years ago; one transaction per policy, as tiering evaluate",
 }
 """What tasks call beside their steps."""
 

@@ -486,9 +486,10 @@ def test_the_list_waits_for_its_facts_and_holds_no_other_day(said: Said) -> None
         jobs.follow_up(said.database, POLICIES, date(2024, 2, 1))
     publish_rows(said.database, RELATIONS, date(2023, 12, 31), held_by(RELATIONS, {"C1": "A"}))
     day = date(2024, 1, 30)
-    assert jobs.follow_up(said.database, {RELATIONS.id: RELATIONS}, day) == {"follow_ups": 1, "service_levels": 0}
+    found = jobs.follow_up(said.database, {RELATIONS.id: RELATIONS}, day)
+    assert found == {"follow_ups": 1, "provisional_grades": 0, "visit_plans": 1, "service_levels": 0, "queued": 0}
     without = parse_policy(RELATIONS.text[: RELATIONS.text.index("follow_up:")], "relationship_abcd.yaml")
-    assert jobs.follow_up(said.database, {RELATIONS.id: without}, day) == {"follow_ups": 0, "service_levels": 0}
+    assert jobs.follow_up(said.database, {RELATIONS.id: without}, day) == dict.fromkeys(found, 0)
     assert query(said.database, "SELECT COUNT(*) FROM tiering.follow_up") == [(0,)]
     jobs.follow_up(said.database, {RELATIONS.id: RELATIONS}, day)
     jobs.follow_up(said.database, {CALLS.id: CALLS}, date(2024, 1, 31))  # the other policy is no longer there
@@ -772,7 +773,7 @@ def test_a_call_centre_from_its_rows_to_its_levels(said: Said) -> None:
     tiers = query(database, "SELECT customer_id, tier FROM tiering.customer_tier ORDER BY 1")
     assert tiers == [("C1", "vip"), ("C2", "mid"), ("C3", "ordinary")]
     done = jobs.follow_up(database, policies, date(2024, 2, 29))
-    assert done == {"follow_ups": 1, "service_levels": 12}
+    assert done == {"follow_ups": 1, "provisional_grades": 0, "visit_plans": 0, "service_levels": 12, "queued": 3}
     assert query(database, "SELECT customer_id, reason, tier, due_on FROM tiering.follow_up") == [
         ("C3", "blacklist", "ordinary", date(2024, 3, 1))
     ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from decimal import Decimal
-from fractions import Fraction
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,8 @@ from sql.errors import TieringError
 from sql.measure import column_of, read_indicators
 from tests.indicator_frames import POLICIES, arrow_type, indicator_frame
 from transforms import decide_tiers
-from transforms.credit import Budget, Credit, allocate
+from transforms.allocation import split
+from transforms.credit import Budget, Credit
 from transforms.policy import Policy
 from transforms.policy_text import PolicyText
 
@@ -137,8 +137,8 @@ def test_a_published_allocation_comes_out_to_the_cent(golden: dict[str, Any]) ->
     credit = Credit.model_validate(
         {"budget": "credit_budget", "sales": "net_sales", "multiplier": golden["multiplier"]}
     )
-    weights = [Fraction(golden["sales"][tier]) * Fraction(credit.multiplier[tier]) for tier in golden["sales"]]
-    cents = allocate(int(Decimal(golden["total"]) * 100), weights)
-    assert [Decimal(amount) / 100 for amount in cents] == list(golden["limits"].values())
+    weights = [int(golden["sales"][tier] * credit.multiplier[tier] * 100) for tier in golden["sales"]]
+    cents, _ = split(int(Decimal(golden["total"]) * 100), weights)
+    assert [Decimal(int(amount)) / 100 for amount in cents] == list(golden["limits"].values())
     assert sum(cents) == golden["total"] * 100
     assert credit.is_degenerate is golden["is_degenerate"]

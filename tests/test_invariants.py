@@ -154,6 +154,20 @@ DAMAGE: dict[str, tuple[list[str], str]] = {
         ],
         "classes_are_of_the_latest_day",
     ),
+    "an outlook of an older run": (
+        [
+            "UPDATE tiering.tier_outlook SET run_id = (SELECT MIN(run_id) FROM tiering.run WHERE "
+            "policy_id = 'rfm_555' AND as_of < DATE '2026-01-31') WHERE policy_id = 'rfm_555'"
+        ],
+        "outlooks_are_of_the_latest_run",
+    ),
+    "an outlook of somebody without a tier": (
+        [
+            "DELETE FROM tiering.customer_tier WHERE policy_id = 'rfm_555' AND customer_id IN "
+            "(SELECT customer_id FROM tiering.tier_outlook WHERE policy_id = 'rfm_555')"
+        ],
+        "outlooks_are_of_the_latest_run",
+    ),
     "a task of an older run": (
         [
             "INSERT INTO tiering.task (policy_id, customer_id, task, opened_on, due_on, done_by_contact, run_id) "
@@ -169,6 +183,29 @@ DAMAGE: dict[str, tuple[list[str], str]] = {
             f"WHERE policy_id = 'pyramid' AND customer_id = {SOMEBODY}"
         ],
         "follow_ups_stand_once",
+    ),
+    "a grade that is provisional no more": (
+        [
+            "INSERT INTO tiering.provisional_grade (policy_id, customer_id, tier, since_on, reason, final_by, "
+            "overdue_days, as_of) SELECT policy_id, customer_id, tier, since_on, 'review', next_review_on, 0, as_of "
+            f"FROM tiering.customer_tier WHERE policy_id = 'pyramid' AND customer_id = {SOMEBODY}"
+        ],
+        "grades_are_of_provisional_tiers",
+    ),
+    "more visits than contacts": (
+        [
+            "INSERT INTO tiering.visit_plan VALUES ('pyramid', 'gold', 'M1', DATE '2026-01-01', DATE '2026-01-31', "
+            "3, 2, 1, 2, DATE '2026-02-01')"
+        ],
+        "visit_plans_add_up",
+    ),
+    "a blacklisted caller before others": (
+        [
+            "INSERT INTO tiering.queue_priority (policy_id, customer_id, tier, queue_priority, is_blacklisted, "
+            "queue_position, as_of, published_on) SELECT policy_id, customer_id, tier, 1, customer_id = "
+            f"{SOMEBODY}, 1, as_of, as_of FROM tiering.customer_tier WHERE policy_id = 'pyramid'"
+        ],
+        "callers_stand_once",
     ),
     "equal inputs, different tiers": (
         ["UPDATE tiering.decision SET input_hash = 'x' WHERE policy_id = 'pyramid'"],
@@ -193,6 +230,28 @@ DAMAGE: dict[str, tuple[list[str], str]] = {
             "SELECT run_id, attempt + 1, started_at FROM tiering.run_attempt WHERE outcome = 'published'"
         ],
         "stale_tries_publish_nothing",
+    ),
+    "a cent of credit that was lost": (
+        [
+            "UPDATE tiering.credit_limit SET limit_amount = limit_amount - 0.01 "
+            "WHERE customer_id = (SELECT MAX(customer_id) FROM tiering.credit_limit WHERE limit_amount > 0)"
+        ],
+        "limits_add_up_to_the_budget",
+    ),
+    "a limit of another tier": (
+        ["UPDATE tiering.credit_limit SET class = 'A' WHERE class = 'D'"],
+        "limits_are_of_the_tiers_in_force",
+    ),
+    "a tier without a limit": (
+        [
+            "DELETE FROM tiering.credit_limit "
+            "WHERE customer_id = (SELECT MAX(customer_id) FROM tiering.credit_limit WHERE limit_amount = 0)"
+        ],
+        "limits_are_of_the_tiers_in_force",
+    ),
+    "a balance without a document": (
+        ["UPDATE tiering.receivable_position SET balance = balance + 0.01"],
+        "positions_add_up",
     ),
     "a change of another day": (
         ["UPDATE tiering.tier_change SET as_of = as_of - 1 WHERE policy_id = 'rfm_555'"],

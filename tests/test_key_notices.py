@@ -13,9 +13,10 @@ import pytest
 from companies import MANAGERS, Row, Said, batch_of, customer, fresh, payment, query, said, sale, warehouses
 
 from reports.digest import Digest, KeyFieldChange, SourceDay, digest_is_quiet
-from reports.render import MAX_LISTED, render_digest
+from reports.render import render_digest
+from reports.tier_page import MAX_LISTED
 from sql.connect import Database
-from sql.outbox import Written, write_digests
+from sql.digests import Written, write_digests
 
 NOW = datetime(2024, 3, 4, 7, tzinfo=UTC)
 
@@ -61,16 +62,16 @@ def test_a_change_is_told_once_to_the_old_and_the_new_manager_with_its_source(sa
     assert (done.mails, done.quiet) == (4, 0)
     told = mails(database)
     assert set(told) == {"M1", "M2", "M3", ""}
-    assert "* Canary C1 GmbH (C1) | Credit limit | 1,000 → 1,500.5" in told["M1"]
-    assert "* Canary C2 GmbH (C2) | Account manager | M1 → M2" in told["M1"]
+    assert "* Canary C1 GmbH (C1) | 1,000 → 1,500.5 | Credit limit" in told["M1"]
+    assert "* Canary C2 GmbH (C2) | M1 → M2 | Account manager" in told["M1"]
     assert "since February 29, 2024; Customer records, batch 2024-02-01/2024-03-01, extracted on" in told["M1"]
     assert "C3" not in told["M1"]
-    assert "* Canary C2 GmbH (C2) | 客户经理 | M1 → M2" in told["M2"]
+    assert "* Canary C2 GmbH (C2) | M1 → M2 | 客户经理" in told["M2"]
     assert "自2024年2月29日起；客户资料，批次 2024-02-01/2024-03-01，抽取于" in told["M2"]
     assert "C1" not in told["M2"]
-    assert "| 客户经理 | M3 → M9" in told["M3"]
-    assert "C3) | 是否冻结" not in told["M3"], "it is no customer of theirs any more"
-    assert "* Canary C3 GmbH (C3) | Blocked | no → yes" in told[""]
+    assert "| M3 → M9 | 客户经理" in told["M3"]
+    assert "| 是否冻结" not in told["M3"], "it is no customer of theirs any more"
+    assert "* Canary C3 GmbH (C3) | no → yes | Blocked" in told[""]
     assert "Data as of: " in told["M1"]
     assert "Older than it should be" in told["M1"], "the facts end four days before"
     assert write(database) == Written(None, 0, 0, 0), "told once"
@@ -116,7 +117,7 @@ def test_a_change_alone_is_something_to_say_and_says_its_source(locale: str, fie
     digest = replace(QUIET, locale=locale, key_fields=(CHANGE,))
     assert not digest_is_quiet(digest)
     shown = render_digest(digest)
-    assert f"* <b>Ann</b> (C1) | {field} | A → –" in shown.text
+    assert f"* <b>Ann</b> (C1) | A → – | {field}" in shown.text
     assert "&lt;b&gt;Ann&lt;/b&gt;" in shown.html
     for body in (shown.text, shown.html):
         assert words in body

@@ -525,6 +525,12 @@ def test_an_erased_name_is_found_nowhere_and_no_extract_brings_it_back(said: Sai
         "VALUES ('p', :one, 'A', :why, 'Li', DATE '2024-01-31')": "asked by {who}",
         "INSERT INTO tiering.grade (policy_id, as_of, customer_id, stage, tier, graded_by, graded_on, reason) "
         "VALUES ('p', DATE '2024-01-31', :one, 'final', 'A', 'Li', DATE '2024-01-31', :why)": "{who} is strategic",
+        "INSERT INTO tiering.given_limit "
+        "(policy_id, level, customer_id, entity, is_mandatory, reason, requested_by, valid_from, valid_to) "
+        "VALUES ('p', 'account', :one, '', FALSE, :why, 'Li', DATE '2024-01-31', DATE '2024-02-29')": "season at {who}",
+        "INSERT INTO tiering.given_limit "
+        "(policy_id, level, customer_id, entity, is_mandatory, reason, requested_by, valid_from) "
+        "VALUES ('p', 'group', 'G' || :one, '', FALSE, :why, 'Li', DATE '2024-01-31')": "guaranteed by {who}",
         "INSERT INTO tiering.refused_line (file_sha256, file, line, entity, reason, line_text, recorded_at) "
         "VALUES (:one, 'o.csv', 2, 'overrides', 'no such tier', :why, CURRENT_TIMESTAMP)": "p,{one},Z,{who},Li",
     }
@@ -534,7 +540,7 @@ def test_an_erased_name_is_found_nowhere_and_no_extract_brings_it_back(said: Sai
     assert {place for place, value in texts_of(database) if "Zanzibar" in value} >= {
         "facts.customers", "facts.customer_attributes", "facts.assessments", "facts.contacts", "landing.customers",
         "tiering.quarantine", "tiering.key_field_change", "work.parsed_customers",
-        "tiering.override", "tiering.grade", "tiering.refused_line",
+        "tiering.override", "tiering.grade", "tiering.given_limit", "tiering.refused_line",
     }  # fmt: skip
     mails = query(database, "SELECT message_id, message FROM tiering.email_outbox ORDER BY 1")
     assert all("Zanzibar" in words_of(message.encode()) for _, message in mails)
@@ -553,7 +559,11 @@ def test_an_erased_name_is_found_nowhere_and_no_extract_brings_it_back(said: Sai
         assert "Zanzibar" not in words, name
         assert "(erased)" in words, name
         assert "Canary CB GmbH" in words, name
-    for table, column in (("override", "reason"), ("grade", "reason"), ("refused_line", "line_text")):
+    given = {level: f"given_limit WHERE level = '{level}'" for level in ("account", "group")}
+    for table, column in (
+        ("override", "reason"), ("grade", "reason"), (given["account"], "reason"), (given["group"], "reason"),
+        ("refused_line", "line_text"),
+    ):  # fmt: skip
         told = [text for (text,) in query(database, f"SELECT {column} FROM tiering.{table} ORDER BY 1")]
         assert (told[0], len(told)) == ("(erased)", 2)
         assert "Canary CB GmbH" in told[1], "what is said of others stays"

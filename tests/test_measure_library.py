@@ -57,9 +57,10 @@ DEFAULTS: dict[str, Row] = {
     "customers": customer("-"),
     "opportunities": {"has_explicit_need": "true", "stage": "open"},
     "assessments": {"assessed_by": "Ann Canary"},
+    "open_orders": {"currency": "CNY"},
 }
 KEYS = {"sales": "line_id", "receivables": "document_id", "payments": "payment_id", "contacts": "contact_id",
-        "service_events": "event_id", "opportunities": "opportunity_id"}  # fmt: skip
+        "service_events": "event_id", "opportunities": "opportunity_id", "open_orders": "document_id"}  # fmt: skip
 
 
 def policy_of(grain: str, indicators: Mapping[str, Mapping[str, Any]], as_of: str = "run_day") -> Policy:
@@ -243,6 +244,11 @@ def _some_company() -> dict[str, list[Row]]:
              "kind": rng.choice(["life_event", "abnormal_event", "other"])} for _ in range(90)
         )
     }.values())  # fmt: skip
+    rows["open_orders"] = [
+        {"document_id": f"ZN{n}", "customer_id": rng.choice(numbers[:25]), "ordered_on": day(), "amount": amount(500),
+         "currency": rng.choice(["CNY", "CNY", "EUR"])}
+        for n in range(40)
+    ]  # fmt: skip
     return rows
 
 
@@ -397,9 +403,9 @@ def test_who_has_left_is_at_no_grain_in_scope(told: Database) -> None:
 
 OF_EACH = {
     "net_sales", "largest_order", "average_repeat_sales", "received", "receivable_balance", "overdue_days",
-    "days_to_pay", "contact_count", "visits_without_effect", "service_count", "survey_count", "balance",
-    "potential_need", "own_units", "hospital_level", "patients", "event_count", "tenure_months", "credit_limit",
-    "nature",
+    "days_to_pay", "open_order_amount", "contact_count", "visits_without_effect", "service_count", "survey_count",
+    "balance", "potential_need", "own_units", "hospital_level", "patients", "event_count", "tenure_months",
+    "credit_limit", "nature",
 }  # fmt: skip
 """Measures from every table of facts: what differs between grains is which rows an account sees."""
 

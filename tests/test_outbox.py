@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import date
 from email import message_from_string, policy
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +28,10 @@ from openpyxl import load_workbook
 
 from reports.mail import MailServerError, SmtpServer
 from sql.connect import Database, kept_open
-from sql.outbox import Written, send_outbox, write_digests
+from sql.digests import Written, write_digests
+from sql.outbox import Pace, read_unsent, retry_mails, send_outbox
+from tests.certificates import server_context, write_certificate
+from tests.faults.mailbox import Mailbox
 
 FALLBACK = "desk@tiering.example"
 FIRST, SECOND = date(2025, 12, 31), date(2026, 1, 31)
@@ -297,3 +303,220 @@ def test_the_drivers_in_a_mail_are_those_of_the_change_row(moved: Database) -> N
     for _, manager, driver in days:
         assert driver["before"] in texts[manager]
         assert driver["after"] in texts[manager]
+
+
+# ---- mail servers that misbehave
+
+
+@pytest.fixture
+def waiting(engine_name: str, warehouses: Warehouses) -> Iterator[Database]:  # noqa: F811
+    """The same with the mails about the second day in the outbox."""
+
+    def told(database: Database) -> None:
+        move(database)
+        write(database)
+
+    database = warehouses.changed(engine_name, "waiting", told)
+    with kept_open(database):
+        yield database
+    warehouses.drop(database)
+
+
+@contextmanager
+def mailbox(**options: Any) -> Iterator[Mailbox]:
+    box = Mailbox(**options)
+    try:
+        yield box
+    finally:
+        box.close()
+
+
+def recipients(warehouse: Database) -> list[str]:
+    """Who is written to, in the order of sending."""
+    return [row[0] for row in query(
+        warehouse, "SELECT recipient FROM tiering.email_outbox ORDER BY created_at, message_id"
+    )]  # fmt: skip
+
+
+def send_until_over(warehouse: Database, server: SmtpServer, tries: int = 6) -> int:
+    """Send until nothing waits, as the retries of the task do; return how many mails were counted as sent again."""
+    resent = 0
+    for _ in range(tries):
+        try:
+            resent += send_outbox(warehouse, server, Path("/nonexistent")).resent
+        except MailServerError:
+            continue
+        if not query(warehouse, "SELECT 1 FROM tiering.email_outbox WHERE status IN ('pending', 'uncertain')"):
+            break
+    return resent
+
+
+def check_arrived(warehouse: Database, box: Mailbox, *, dead: Sequence[str] = (), twice: int = 0, resent: int) -> None:
+    """Every mail but the `dead` arrived with its own bytes; `twice` mails came twice, none of them uncounted."""
+    rows = query(warehouse, "SELECT message_id, recipient, message, status, resent FROM tiering.email_outbox")
+    assert {recipient: status for _, recipient, _, status, _ in rows} == {
+        recipient: "dead" if recipient in dead else "sent" for _, recipient, _, _, _ in rows
+    }
+    copies = {identity: len(box.accepted[identity]) for identity, recipient, *_ in rows if recipient not in dead}
+    assert min(copies.values()) == 1
+    assert sum(copies.values()) - len(copies) == twice
+    assert set(box.accepted) == set(copies)
+    assert sum(row[4] or 0 for row in rows) == resent >= twice
+    for identity, _, message, _, counted in rows:
+        assert len(box.accepted.get(identity, ())) <= 1 + (counted or 0)
+        for content in box.accepted.get(identity, ()):
+            assert as_sent(content) == message.replace("\r\n", "\n").encode().rstrip()
+
+
+def as_sent(content: bytes) -> bytes:
+    """A message without the lines that the receiving server puts in front."""
+    lines = content.replace(b"\r\n", b"\n").split(b"\n")
+    while lines[0].startswith((b"X-Peer:", b"X-MailFrom:", b"X-RcptTo:")):
+        lines.pop(0)
+    return b"\n".join(lines).rstrip()
+
+
+# What the server says in turn, given who is written to; how many are dead; mails that come twice; counted as such.
+ANSWERS: dict[str, tuple[Callable[[list[str]], dict[str, list[str]]], int, int, int]] = {
+    "421 in the middle": (lambda who: {"MAIL": ["250 fine", "421 closing"]}, 0, 0, 0),
+    "421 after the message": (lambda who: {"DATA": ["421 closing"]}, 0, 0, 0),
+    "451 after the message, twice": (lambda who: {"DATA": ["451 busy"] * (len(who) + 2)}, 0, 0, 0),
+    "450 for one of several": (lambda who: {f"RCPT {who[1]}": ["450 greylisted"] * 3}, 0, 0, 0),
+    "550 for one of several": (lambda who: {f"RCPT {who[1]}": ["550 unknown"]}, 1, 0, 0),
+    "552 after the message": (lambda who: {"DATA": ["552 too big"]}, 1, 0, 0),
+    "554 after an answer was lost": (lambda who: {"DATA": ["drop", *["250 kept"] * (len(who) - 1), "554 no"]}, 1, 0, 0),
+    "drops at the recipient": (lambda who: {f"RCPT {who[0]}": ["drop"]}, 0, 0, 0),
+    "drops before the final dot": (lambda who: {"BODY": ["250 go on", "drop"]}, 0, 0, 1),
+    "drops after the final dot, without the mail": (lambda who: {"DATA": ["250 kept", "drop"]}, 0, 0, 1),
+    "drops after the final dot, with the mail": (lambda who: {"DATA": ["250 kept", "keep and drop"]}, 0, 1, 1),
+    "answers too late, with the mail": (lambda who: {"DATA": ["250 kept", "keep and sleep"]}, 0, 1, 1),
+    "keeps the mail and drops, greylists, keeps it": (
+        lambda who: {"DATA": ["keep and drop", *["250 kept"] * (len(who) - 1), "451 later", "250 kept"]}, 0, 1, 1,
+    ),
+    "drops whatever comes, for a while": (lambda who: {"MAIL": ["drop"] * 9}, 0, 0, 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", ANSWERS)
+def test_no_mail_is_lost_and_every_one_that_may_come_twice_is_counted(
+    fault: str, waiting: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    script, dead, twice, resent = ANSWERS[fault]
+    with mailbox(patience=0.5) as box, caplog.at_level("WARNING"):
+        who = recipients(waiting)
+        box.answers = script(who)
+        found = send_until_over(waiting, box.server)
+        lost = [row[0] for row in query(waiting, "SELECT recipient FROM tiering.email_outbox WHERE status = 'dead'")]
+        assert len(lost) == dead
+        if "drops before" in fault:
+            assert found in (0, 1), "whether the message was on its way as a whole, nobody can tell"
+            resent = found
+        assert found == resent
+        check_arrived(waiting, box, dead=lost, twice=twice, resent=resent)
+    assert caplog.text.count("may have come twice") == resent
+    assert not [address for address in who if address in caplog.text]
+
+
+def test_ten_refusals_for_now_make_a_mail_dead_and_it_can_be_put_back(waiting: Database) -> None:
+    with mailbox() as box:
+        one = recipients(waiting)[0]
+        box.answers = {f"RCPT {one}": ["451 greylisted"] * 10}
+        for tried in range(1, 11):
+            send_outbox(waiting, box.server, Path("/nonexistent"))
+            (left,) = read_unsent(waiting)
+            assert (left.recipient, left.attempts, left.error) == (one, tried, "451 greylisted")
+            assert left.status == ("dead" if tried == 10 else "pending")
+        assert send_outbox(waiting, box.server, Path("/nonexistent")).counts == {}
+        assert retry_mails(waiting, [left.message_id]) == 1
+        assert read_unsent(waiting)[0].attempts == 0
+        assert send_outbox(waiting, box.server, Path("/nonexistent")).counts == {"sent": 1}
+        check_arrived(waiting, box, resent=0)
+
+
+@pytest.mark.parametrize("kind", ["starttls", "ssl"])
+@pytest.mark.parametrize(
+    ("certificate", "says"),
+    [
+        ({}, ""),
+        ({"days": -1}, "certificate that is not trusted (certificate has expired)"),
+        ({"host": "127.0.0.2"}, "certificate that is not trusted"),
+        (None, "certificate that is not trusted"),
+    ],
+    ids=["good", "expired", "of another host", "unknown"],
+)
+def test_mails_go_out_encrypted_with_a_login_or_not_at_all(
+    kind: str,
+    certificate: dict[str, Any] | None,
+    says: str,
+    waiting: Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = write_certificate(tmp_path / "server.pem", **(certificate or {}))
+    trusted = write_certificate(tmp_path / "other.pem") if certificate is None else own
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
+    options: dict[str, Any] = {"auth_require_tls": kind == "starttls"}
+    if kind == "ssl":
+        options["ssl_context"] = server_context(own)
+    else:
+        options |= {"tls_context": server_context(own), "require_starttls": True}
+    with mailbox(accepts_login=True, **options) as box:
+        server = replace(box.server, security=kind)  # type: ignore[arg-type]
+        if says:
+            with pytest.raises(MailServerError, match=re.escape(says)):
+                send_outbox(waiting, server, tmp_path)
+            assert {mail["status"] for mail in mails(waiting)} == {"pending"}
+            assert {mail["attempts"] for mail in mails(waiting)} == {0}
+            assert box.logins == 0
+            return
+        assert send_outbox(waiting, server, tmp_path).counts == {"sent": len(mails(waiting))}
+        assert box.logins == 1
+        check_arrived(waiting, box, resent=0)
+
+
+def test_without_starttls_nothing_is_said_in_the_clear(waiting: Database, tmp_path: Path) -> None:
+    with mailbox(accepts_login=True) as box:
+        with pytest.raises(MailServerError, match="does not offer STARTTLS"):
+            send_outbox(waiting, replace(box.server, security="starttls"), tmp_path)
+        assert (box.logins, dict(box.accepted)) == (0, {})
+    assert {(mail["status"], mail["attempts"]) for mail in mails(waiting)} == {("pending", 0)}
+
+
+class Clock:
+    """A clock that goes on only while somebody sleeps."""
+
+    def __init__(self, seen: Callable[[], None] = lambda: None) -> None:
+        self.now, self.seen, self.slept = 0.0, seen, 0
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds > 0
+        self.seen()
+        self.now += seconds
+        self.slept += 1
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+def test_no_minute_has_more_mails_than_the_limit_and_nothing_is_locked_meanwhile(
+    limit: int, waiting: Database, tmp_path: Path
+) -> None:
+    def look() -> None:
+        if waiting.kind == "postgresql":
+            held = (
+                "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            assert query(waiting, held) == [(0,)], "the sender has let go of the warehouse"
+
+    clock = Clock(look)
+    times = []
+    with mailbox() as box:
+        number = len(recipients(waiting))
+        pace = Pace(limit, lambda: clock.now, clock.sleep)
+        note = pace.note
+        pace.note = lambda: (times.append(clock.now), note())[1]  # type: ignore[method-assign]
+        assert send_outbox(waiting, box.server, tmp_path, pace).counts == {"sent": number}
+        check_arrived(waiting, box, resent=0)
+    assert number > 2 * limit
+    assert clock.slept == (number - 1) // limit
+    assert max(sum(begin <= at < begin + 60 for at in times) for begin in times) == limit
+    assert times[-1] == 60 * ((number - 1) // limit), "and not slower than the limit"

@@ -7,16 +7,29 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from companies import Warehouses, contents, demo_policies, published, query, shipped_policies, stage, warehouses
+from companies import (
+    Warehouses,
+    contents,
+    demo_policies,
+    fresh,
+    published,
+    query,
+    shipped_policies,
+    stage,
+    tell,
+    warehouses,
+)
 
 import sql.people
 from sql.connect import Database, connected
 from sql.errors import TieringError
 from sql.people import HandedIn, check_overrides, load_handed_in, read_computed_tiers
+from sql.statements import run
 from tiering import people
 from tiering.settings import Settings, read_settings
 from transforms.people import (
@@ -25,14 +38,17 @@ from transforms.people import (
     MAXIMUM_LINES,
     MAXIMUM_OVERRIDE_DAYS,
     FileFault,
+    GivenLimit,
     Grade,
     Line,
     LineFault,
     Override,
     UnfinishedFile,
     find_grade_faults,
+    find_limit_faults,
     find_override_faults,
     parse_grade,
+    parse_limit,
     parse_override,
     read_lines,
 )
@@ -40,7 +56,7 @@ from transforms.people import (
 POLICIES = demo_policies()
 PYRAMID = POLICIES["pyramid"]
 CLASSES = {name: policy for name, policy in shipped_policies().items() if policy.publishes == "class"}
-OVERRIDES, GRADES = (",".join(COLUMNS[kind]) for kind in ("overrides", "grades"))
+OVERRIDES, GRADES, LIMITS = (",".join(COLUMNS[kind]) for kind in sql.people.KINDS)
 NOW = datetime(2026, 3, 2, 5, 30, tzinfo=UTC)
 TODAY = NOW.date()
 AS_OF = date(2026, 2, 28)
@@ -63,8 +79,21 @@ def grade(**changes: Any) -> Grade:
     return Grade(**{**values, **changes})
 
 
-def cells(row: Override | Grade) -> str:
-    return ",".join("" if value is None else str(value) for value in vars(row).values())
+def limit(**changes: Any) -> GivenLimit:
+    values = {
+        "policy_id": "collection_classes", "level": "account", "customer_id": "C1", "entity": "",
+        "limit_amount": Decimal("50000.00"), "is_mandatory": False, "reason": "season", "requested_by": "Ann",
+        "approved_by": "Bob", "valid_from": date(2026, 3, 1), "valid_to": date(2026, 9, 1),
+    }  # fmt: skip
+    return GivenLimit(**{**values, **changes})
+
+
+def cells(row: Override | Grade | GivenLimit) -> str:
+    told = {"True": "yes", "False": "no", "None": ""}
+    return ",".join(
+        "unlimited" if name == "limit_amount" and value is None else told.get(str(value), str(value))
+        for name, value in vars(row).items()
+    )
 
 
 # Reading a file
@@ -166,6 +195,52 @@ def test_everything_that_is_wrong_with_a_line_is_said_at_once() -> None:
         assert name in str(fault.value)
 
 
+AMOUNTS = {
+    "0": "0", "0.00": "0", "7": "7", "1234.5": "1234.5", "1234.5678": "1234.5678", "0012.50": "12.5",
+    "9999999999999999.9999": "9999999999999999.9999", "unlimited": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "amount"), AMOUNTS.items())
+def test_an_amount_is_read_to_its_last_digit(said: str, amount: str | None) -> None:
+    line = read_lines(f"{LIMITS}\n{cells(limit()).replace('50000.00', said)}\n".encode(), "limits")[0]
+    assert parse_limit(line.cells) == limit(limit_amount=None if amount is None else Decimal(amount))
+
+
+NO_AMOUNT = "limit_amount is no amount; write it as 1234.56, 16 digits and 4 after the point at most, or unlimited"
+LIMIT_CELLS: list[tuple[dict[str, str], str]] = [
+    *[({name: ""}, f"{name} is empty; fill it in") for name in ("level", "customer_id", "limit_amount", "valid_from")],
+    *[({name: " "}, f"{name} is empty; fill it in") for name in ("policy_id", "reason", "requested_by")],
+    *[
+        ({"limit_amount": text}, NO_AMOUNT)
+        for text in (
+            "-1", "-0", "+1", "1e5", "1 000", "1_000", "1234.", ".5", "1.23456", "12345678901234567", "５０", "NaN",
+            "Unlimited", "none", "1000 CNY", "0x10", "1'000",
+        )
+    ],
+    *[({"is_mandatory": text}, "is_mandatory is neither yes nor no") for text in ("Yes", "true", "1", "maybe")],
+    ({"entity": "x" * 101}, "entity is longer than 100 characters"),
+    ({"valid_to": "2026-02-30"}, "valid_to is no day; write it as 2026-03-31"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "says"), LIMIT_CELLS)
+def test_a_cell_of_a_limit_that_cannot_be_read_is_named(changes: Mapping[str, str], says: str) -> None:
+    found = dict(zip(COLUMNS["limits"], cells(limit()).split(","), strict=True))
+    (line,) = read_lines(f"{LIMITS}\n{','.join({**found, **changes}.values())}\n".encode(), "limits")
+    with pytest.raises(LineFault) as fault:
+        parse_limit(line.cells)
+    assert str(fault.value).startswith(says)
+    assert "C1" not in str(fault.value)
+
+
+def test_a_flag_and_an_approver_that_are_not_said_are_no_and_nobody() -> None:
+    found = dict(zip(COLUMNS["limits"], cells(limit()).split(","), strict=True))
+    said = parse_limit({**found, "is_mandatory": "", "approved_by": "", "valid_to": ""})
+    assert said == limit(is_mandatory=False, approved_by=None, valid_to=None)
+    assert parse_limit({**found, "is_mandatory": "yes"}).is_mandatory
+
+
 # Checking a line
 
 
@@ -207,6 +282,53 @@ def test_a_class_is_not_set_by_hand() -> None:
     policy = next(iter(CLASSES.values()))
     found = override(policy_id=policy.id, tier=policy.tiers[0])
     assert "publishes classes" in "".join(find_override_faults(found, CLASSES, is_known=True, maximum_days=9999))
+
+
+COLLECTION = POLICIES["collection_classes"]
+CREDITORS = {
+    **POLICIES,
+    "by_group": COLLECTION.model_copy(update={"id": "by_group", "grain": "group"}),
+    "by_customer": COLLECTION.model_copy(update={"id": "by_customer", "grain": "customer"}),
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_known", "says"),
+    [
+        ({}, True, None),
+        ({"policy_id": "by_customer"}, True, None),
+        ({"limit_amount": None}, True, None),
+        ({"limit_amount": Decimal(0), "is_mandatory": True}, True, None),
+        ({"approved_by": None}, True, None),
+        ({"level": "group", "valid_to": None}, True, None),
+        ({"level": "entity", "entity": "south", "valid_to": None}, True, None),
+        ({"level": "group", "valid_to": BEGIN + 4000 * DAY}, True, None),
+        ({"valid_to": BEGIN + MAXIMUM_OVERRIDE_DAYS * DAY}, True, None),
+        ({"valid_to": BEGIN + (MAXIMUM_OVERRIDE_DAYS + 1) * DAY}, True, "more than 731 days; let it end earlier"),
+        ({"valid_to": None}, True, "valid_to is empty; say when it ends"),
+        ({"valid_to": BEGIN}, True, "not after valid_from"),
+        ({"level": "group", "valid_to": BEGIN - DAY}, True, "not after valid_from"),
+        ({"level": "Group"}, True, "no such level; did you mean group?"),
+        ({"level": "company"}, True, "no such level; there are account, entity, group"),
+        ({"level": "entity"}, True, "entity is empty; name the selling company"),
+        ({"entity": "south"}, True, "level account has no entity; leave it empty, or write level entity"),
+        ({"level": "group", "entity": "south"}, True, "level group has no entity"),
+        ({"policy_id": "collection_class"}, False, "no such policy; did you mean collection_classes?"),
+        ({"policy_id": "pyramid"}, False, "policy pyramid gives no credit; name a policy that does"),
+        ({"policy_id": "by_group"}, False, "at grain group, where nobody gives limits; name a policy"),
+        ({}, False, "the customer is unknown to the facts; use the number as the source has it"),
+        ({"level": "entity", "entity": "south"}, False, "leading zeros, at grain bill_to"),
+        ({"level": "group"}, False, "the group is unknown to the facts; use the group_id of its customers"),
+        ({"approved_by": "Ａｎｎ "}, True, "the approver is the requester; somebody else approves"),
+        ({"reason": "  "}, True, "reason is empty"),
+        ({"requested_by": "A\u202enn"}, True, "control or invisible"),
+    ],
+)  # fmt: skip
+def test_a_limit_is_checked(changes: Mapping[str, Any], is_known: bool, says: str | None) -> None:
+    faults = find_limit_faults(limit(**changes), CREDITORS, is_known=is_known, maximum_days=MAXIMUM_OVERRIDE_DAYS)
+    assert len(faults) == (0 if says is None else 1), faults
+    assert says is None or says in faults[0]
+    assert not [said for said in ("C1", "season", "Ann", "Bob", "south") if said in "".join(faults)]
 
 
 @pytest.mark.parametrize(
@@ -258,7 +380,7 @@ class Folder:
         self.warehouse, self.path = warehouse, path
         path.mkdir()
 
-    def put(self, name: str, header: str, *rows: Override | Grade | str) -> None:
+    def put(self, name: str, header: str, *rows: Override | Grade | GivenLimit | str) -> None:
         lines = [row if isinstance(row, str) else cells(row) for row in rows]
         (self.path / name).write_text("\n".join([header, *lines, ""]), encoding="utf-8")
 
@@ -454,6 +576,149 @@ def test_rows_that_tools_write_into_the_table_meet_the_same_checks(folder: Folde
     assert "say when it ends" in found[three, BEGIN]
     assert "more than 731 days" in found["nobody", BEGIN]
     assert "unknown to the facts" in found["nobody", BEGIN]
+
+
+def accounts(warehouse: Database) -> list[str]:
+    rows = query(
+        warehouse, "SELECT customer_id FROM tiering.customer_tier WHERE policy_id = 'collection_classes' ORDER BY 1"
+    )
+    return [row[0] for row in rows]
+
+
+def in_force(warehouse: Database, day: date) -> list[tuple[Any, ...]]:
+    key = {"policy_id": "collection_classes", "as_of": day}
+    with connected(warehouse, "tests") as connection:
+        return [tuple(row) for row in run(connection, "warehouse/read_given_limits.sql", key)]
+
+
+def test_good_limits_are_stored_and_bad_ones_kept_with_what_to_do(
+    folder: Folder, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, two, *_ = accounts(folder.warehouse)
+    tell(
+        folder.warehouse,
+        "customers",
+        [{"customer_id": "G-1", "name": "A", "group_id": "G-canary", "holds_from": AS_OF}],
+    )
+    good = [
+        limit(customer_id=one),
+        limit(customer_id=one, level="entity", entity="south", limit_amount=Decimal("0.1234"), is_mandatory=True),
+        limit(customer_id="G-canary", level="group", limit_amount=None, valid_to=None),
+        limit(customer_id=two, approved_by=None, valid_to=BEGIN + DAY, limit_amount=Decimal("9999999999999999.9999")),
+    ]
+    bad = [
+        limit(customer_id="no-such-canary"),
+        limit(customer_id="G-canary"),  # a group is no account
+        limit(customer_id="G-1", level="group"),  # and an account is no group
+        limit(customer_id=one, limit_amount=Decimal(7)),
+        cells(limit(customer_id=two)).replace("50000.00", "much"),
+        limit(customer_id=two, policy_id="pyramid"),
+    ]
+    folder.put("Limits-march.csv", LIMITS, *good, *bad)
+    folder.put("limits.csv", GRADES)
+    with caplog.at_level(logging.INFO):
+        assert folder.load() == HandedIn(2, 0, 0, 4, 7, {})
+    stored = query(
+        folder.warehouse, f"SELECT {LIMITS}, superseded_at IS NULL, recorded_at IS NULL FROM tiering.given_limit"
+    )
+    assert len(stored) == len(good)
+    assert set(stored) == {(*vars(row).values(), True, False) for row in good}
+    reasons = refused(folder.warehouse)
+    assert [row[:2] for row in reasons] == [*(("Limits-march.csv", line) for line in range(6, 12)), ("limits.csv", 1)]
+    for (_, _, reason), says in zip(
+        reasons,
+        (
+            "the customer is unknown", "the customer is unknown", "the group is unknown",
+            "line 2 is for the same limit", "limit_amount is no amount", "policy pyramid gives no credit",
+            "file is refused: the column level",
+        ),
+        strict=True,
+    ):  # fmt: skip
+        assert says in reason
+    for secret in (one, two, "no-such-canary", "G-canary", "season", "Ann", "Bob", "south", "much"):
+        assert secret not in caplog.text
+    kinds = {row[0] for row in query(folder.warehouse, "SELECT entity FROM tiering.refused_line")}
+    kinds |= {row[0] for row in query(folder.warehouse, "SELECT entity FROM tiering.handed_in_file")}
+    assert kinds == {"limits"}
+
+    before = contents(folder.warehouse, "tiering")
+    assert folder.load(NOW + DAY) == HandedIn(2, 2, 0, 0, 0, {})
+    assert contents(folder.warehouse, "tiering") == before
+
+
+def test_a_limit_has_no_effect_until_it_is_approved_and_a_later_line_takes_its_place(folder: Folder) -> None:
+    one = accounts(folder.warehouse)[0]
+    asked = limit(customer_id=one, approved_by=None)
+    folder.put("limits-1.csv", LIMITS, asked)
+    folder.load()
+    assert in_force(folder.warehouse, BEGIN) == []
+    folder.put("limits-2.csv", LIMITS, limit(customer_id=one))
+    folder.put("limits-3.csv", LIMITS, limit(customer_id=one), "")
+    folder.put("limits-4.csv", LIMITS, asked, "")
+    folder.put("limits-5.csv", LIMITS, limit(customer_id=one, limit_amount=Decimal(7), valid_to=BEGIN + 2 * DAY))
+    assert (folder.load(NOW + DAY).stored_lines, len(refused(folder.warehouse))) == (2, 2)
+    assert [reason for _, _, reason in refused(folder.warehouse)] == [
+        "it stands already; take the line out",
+        "it would take the place of an approved one; it needs an approver too",
+    ]
+    found = {BEGIN + days * DAY: in_force(folder.warehouse, BEGIN + days * DAY) for days in (-1, 0, 1, 2)}
+    assert [[row[3] for row in rows] for rows in found.values()] == [[], [7], [7], []]
+    rows = query(
+        folder.warehouse, "SELECT superseded_at FROM tiering.given_limit ORDER BY superseded_at NULLS LAST, valid_to"
+    )
+    assert [row[0] and row[0].astimezone(UTC) for row in rows] == [NOW + DAY, NOW + DAY, None]
+
+
+def test_of_several_limits_the_one_that_begins_later_counts_and_each_holder_has_its_own(folder: Folder) -> None:
+    one, two, *_ = accounts(folder.warehouse)
+    rows = [
+        limit(customer_id=one),
+        limit(customer_id=one, limit_amount=None, valid_from=BEGIN + DAY, valid_to=BEGIN + 2 * DAY),
+        limit(
+            customer_id=one, level="entity", entity="south", limit_amount=Decimal(0), is_mandatory=True, valid_to=None
+        ),
+        limit(customer_id=one, level="entity", entity="east", limit_amount=Decimal("1.5"), valid_to=None),
+        limit(customer_id=two, valid_from=BEGIN + 2 * DAY),
+    ]
+    folder.put("limits.csv", LIMITS, *rows)
+    assert folder.load().stored_lines == 5
+    whole = Decimal(50000)
+    towards = [("entity", one, "east", Decimal("1.5"), False), ("entity", one, "south", Decimal(0), True)]
+    assert [in_force(folder.warehouse, BEGIN + days * DAY) for days in (-1, 0, 1, 2)] == [
+        [],
+        [("account", one, "", whole, False), *towards],
+        [("account", one, "", None, False), *towards],
+        [("account", one, "", whole, False), ("account", two, "", whole, False), *towards],
+    ]
+
+
+def write_limit(warehouse: Database, row: GivenLimit, recorded_at: datetime | None) -> None:
+    """Write a limit into the table itself, as people's tools may."""
+    values = {**vars(row), "recorded_at": recorded_at}
+    places = ", ".join(f":{name}" for name in values)
+    query(warehouse, f"INSERT INTO tiering.given_limit ({', '.join(values)}) VALUES ({places})", **values)
+
+
+def test_of_two_limits_that_begin_on_one_day_the_one_recorded_later_counts(folder: Folder) -> None:
+    for recorded_at, amount in ((NOW, 2), (NOW + DAY, 3), (None, 1), (NOW + DAY, 4)):
+        write_limit(folder.warehouse, limit(limit_amount=Decimal(amount)), recorded_at)
+    assert [row[3] for row in in_force(folder.warehouse, BEGIN)] == [3], "and of those at one instant, the lower one"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"level": "company"},
+        {"level": "entity"},
+        {"entity": "south"},
+        {"limit_amount": Decimal(-1)},
+        {"valid_to": None},
+        {"valid_to": BEGIN},
+    ],
+)
+def test_the_table_itself_refuses_a_limit_that_cannot_be(fresh: Database, changes: Mapping[str, Any]) -> None:
+    with pytest.raises(TieringError):
+        write_limit(fresh, limit(**changes), None)
 
 
 def test_a_file_that_cannot_be_read_stops_no_other_one(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -274,7 +274,7 @@ def test_a_policy_may_have_every_section() -> None:
         ("{rank: sales,", "{rank: distance,", "indicators.place: distance is best low, and this takes the high end for "
          "the best; say better: low here, or better: high if that is meant"),
         ("value: sales\n", "value: sales\npublishes: class\n",
-         "publishes: a class policy has no class of its own, no movement, review or credit"),
+         "publishes: a class policy has no class of its own, no movement, review, credit or outlook"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_any_section_is_named(before: str, after: str, says: str) -> None:

@@ -382,7 +382,7 @@ def test_a_failure_inside_the_transaction_leaves_the_last_publication(
     if review.requests:
         answer_requests(published, this, "owner", approved=True)
     before = contents(published, "tiering")
-    steps = ("fold", "write", "write_changes", "_write_notices", "_write_classes", "_write_tasks")
+    steps = ("fold", "write", "write_changes", "_write_notices", "_write_outlook", "_write_classes", "_write_tasks")
     for name in ("keep_definitions", *steps, "finish_attempt"):
         real = getattr(sql.publish, name)
 
@@ -451,7 +451,8 @@ def test_every_shipped_policy_decides_or_excludes_everybody_in_scope(engine: str
 
 @pytest.mark.postgres
 def test_both_engines_publish_the_same_under_every_shipped_policy(warehouses: Warehouses) -> None:
-    tables = [*CONSUMED, "customer_class", "task", "follow_up", "service_level", "class_definition", "tier_definition"]
+    tables = [*CONSUMED, "customer_class", "task", "follow_up", "service_level", "class_definition", "tier_definition",
+              "tier_outlook"]  # fmt: skip
     first, second = (_plain(warehouses.everything_once(engine), tables) for engine in ("duckdb", "postgresql"))
     for table in tables:
         assert first[table] == second[table], table

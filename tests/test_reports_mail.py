@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import ipaddress
 import smtplib
 import socket
-import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -20,9 +18,6 @@ from pathlib import Path
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import load_workbook
@@ -44,6 +39,7 @@ from reports.mail import (
 )
 from reports.render import RenderedDigest, render_digest
 from reports.workbook import WorkbookFile
+from tests.certificates import server_context, write_certificate
 
 SENDER = "Customer tiering <tiering@corp.example>"
 PASSWORD = "s3cret-Pa55"
@@ -196,26 +192,7 @@ def scripted(**replies: bytes | None) -> Callable[[bytes], bytes | None]:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for 127.0.0.1 that no authority signed."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = dt.datetime.now(dt.UTC)
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    builder = builder.serial_number(1).not_valid_before(now - dt.timedelta(days=1))
-    builder = builder.not_valid_after(now + dt.timedelta(days=1))
-    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    signed = builder.add_extension(names, critical=False).sign(key, hashes.SHA256())
-    path = tmp_path_factory.mktemp("tls") / "server.pem"
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(secret + signed.public_bytes(serialization.Encoding.PEM))
-    return path
-
-
-def server_context(certificate: Path) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate)
-    return context
+    return write_certificate(tmp_path_factory.mktemp("tls") / "server.pem")
 
 
 def with_(server: SmtpServer, **changes: object) -> SmtpServer:
@@ -537,15 +514,36 @@ def test_an_answer_lost_after_the_final_dot_is_uncertain(reply: bytes | None) ->
         assert send(server, outbox("a@corp.example")) == {"a": "uncertain"}
 
 
-def test_a_server_that_hung_up_between_two_messages_costs_no_attempt() -> None:
+@pytest.mark.parametrize("reply", [None, b"421 no more in this session\r\n"])
+@pytest.mark.parametrize(("verb", "first"), [("MAIL", "sent"), ("RSET", "dead")])
+def test_a_server_that_ends_a_session_between_two_messages_costs_no_attempt(
+    verb: str, first: str, reply: bytes | None
+) -> None:
+    calls = Counter[str]()
+
+    def answer(line: bytes) -> bytes | None:
+        said = line.split(b" ")[0].decode().upper()
+        calls[said] += 1
+        if said == verb and calls[said] == (2 if verb == "MAIL" else 1):
+            return reply
+        if said == "RCPT" and calls[said] == 1 and first == "dead":
+            return b"550 unknown\r\n"
+        return scripted()(line)
+
+    with line_server(answer) as server:
+        assert send(server, outbox("a@corp.example", "b@corp.example")) == {"a": first, "b": "sent"}
+    assert calls["EHLO"] == 2
+
+
+def test_a_session_that_ends_twice_on_a_message_leaves_it_for_another_try() -> None:
     calls = Counter[bytes]()
 
     def answer(line: bytes) -> bytes | None:
         calls[line[:4]] += 1
-        return None if line == b"RSET" and calls[b"RSET"] == 2 else scripted()(line)
+        return None if line[:4] == b"MAIL" and calls[b"MAIL"] > 1 else scripted()(line)
 
     with line_server(answer) as server:
-        assert send(server, outbox("a@corp.example", "b@corp.example")) == {"a": "sent", "b": "sent"}
+        assert send(server, outbox("a@corp.example", "b@corp.example")) == {"a": "sent", "b": "retry"}
 
 
 @pytest.mark.parametrize(("script", "status"), [({"DOT": None}, "uncertain"), ({"RCPT": b"421 closing\r\n"}, "retry")])

@@ -6,13 +6,14 @@ import re
 import string
 from dataclasses import replace
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
+from babel.numbers import format_currency, format_decimal, format_percent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,8 +28,9 @@ from reports.digest import (
     TierCount,
     digest_is_quiet,
 )
-from reports.render import MAX_LISTED, render_digest
+from reports.render import render_digest
 from reports.text import clean_text
+from reports.tier_page import MAX_LISTED
 from reports.wording import CATALOGUES, Language, driver_in_words
 from transforms.pace import Keep
 
@@ -114,8 +116,8 @@ class Html(HTMLParser):
 
 
 ELEMENTS = frozenset(
-    {"html", "head", "meta", "title", "body", "div", "table", "tr", "td", "th"}
-    | {"h1", "h2", "h3", "p", "span", "strong", "br"}
+    {"html", "head", "meta", "style", "title", "body", "div", "table", "tbody", "tr", "td", "th"}
+    | {"h1", "h2", "h3", "p", "span", "small", "strong", "br"}
 )
 
 
@@ -189,7 +191,7 @@ def test_the_page_states_its_language_and_an_unknown_one_is_english(locale: str,
 
 def test_the_tier_mix_is_best_first_with_its_change() -> None:
     text = render_digest(a_digest()).text
-    assert "A · Key accounts: 34 (−2)\nB · Growing: 52 (–)\nD · Exit review: 9 (+3)" in text
+    assert "* A · Key accounts | 34 | −2\n* B · Growing | 52 | –\n* D · Exit review | 9 | +3" in text
 
 
 def test_quarantined_rows_and_customers_without_a_manager_are_counted() -> None:
@@ -281,6 +283,29 @@ def test_a_driver_is_said_in_words(
     assert driver_in_words(driver, Language("en"), "CNY") == en
     if zh is not None:
         assert driver_in_words(driver, Language("zh"), "CNY") == zh
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    value=st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**18), max_value=10**18),
+    decimals=st.integers(0, 6),
+    currency=st.sampled_from(["CNY", "USD", "CHF", "XYZ"]),
+    locale=st.sampled_from(["en", "zh"]),
+)
+def test_a_figure_is_what_babel_makes_of_it(value: Decimal, decimals: int, currency: str, locale: str) -> None:
+    language, zeros = Language(locale), "." * bool(decimals) + "0" * decimals
+    with localcontext() as context:
+        context.prec = 60
+        assert language._figure("money", value, decimals, currency) == format_currency(
+            value, currency, f"¤#,##0{zeros}", language.locale, currency_digits=False
+        )
+        assert language._figure("ratio", value, decimals, "") == format_percent(
+            value, f"#,##0{zeros}%", language.locale
+        )
+        assert language._figure("number", value, decimals, "") == format_decimal(
+            value, "#,##0" + zeros.replace("0", "#"), language.locale
+        )
+        assert language.count(int(value)) == format_decimal(int(value), "#,##0", language.locale)
 
 
 def test_a_title_falls_back_to_english_and_then_to_the_key() -> None:
@@ -451,7 +476,7 @@ def test_the_page_loads_nothing_and_runs_nothing(page: str) -> None:
 
 
 def test_what_an_inbox_previews_names_no_customer(page: str) -> None:
-    shown = " ".join(text for text, _, _ in Html(page).texts[1:])
+    shown = " ".join(text for text, _, _ in Html(page).texts[2:])  # what stands in the body, below styles and title
     assert re.match(r"1 up, 1 down, 1 new, 1 left|升 1，降 1，新增 1，退出 1", shown)
     assert min(shown.index(name) for name in ("Harbour Foods", "Blue Lake", "Old Mill")) > 140
 

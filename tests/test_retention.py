@@ -16,8 +16,9 @@ from test_invariants import broken_invariants
 
 import sql.retention
 from sql.connect import Database, connected
+from sql.digests import write_digests
 from sql.errors import TieringError
-from sql.outbox import send_outbox, write_digests
+from sql.outbox import send_outbox
 from sql.retention import Keep, kept_from, prune
 from tiering import jobs
 from tiering.settings import Settings, read_settings

@@ -7,10 +7,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
-from companies import contents, empty, fresh, query, stage_rows, warehouses
+from companies import contents, empty, fresh, query, stage_rows, tell, warehouses
 from test_invariants import broken_invariants
 
 from sql.connect import Database
@@ -191,6 +192,24 @@ def test_the_total_of_limits_holds_a_publication_with_its_numbers(empty: Databas
         )
     ]
     assert query(empty, "SELECT status FROM tiering.run WHERE as_of = :day", day=DAYS[1]) == [("held",)]
+
+
+def test_a_budget_that_changes_more_than_a_share_holds_a_publication(empty: Database) -> None:
+    policy = policy_with(
+        review="{breaker: {limit_share: 0.25}}",
+        credit="{budget: credit_budget, sales: level, multiplier: {A: 1, B: 1, C: 0, D: 0}}",
+    )
+    years = {2025: Decimal(1000), 2026: Decimal("1250.01")}
+    plan = {"revenue_budget": Decimal(1), "gross_margin_rate": Decimal(1), "vat_rate": Decimal(0)}
+    tell(empty, "plan", [{"year": year, **plan, "credit_budget": amount} for year, amount in years.items()])
+    publish(empty, policy, DAYS[0], {"c1": "B"})
+    _, review = decide(empty, policy, DAYS[1], {"c1": "B"})
+    assert [one.text for one in review.requests] == [
+        "circuit breaker: the budget of credit would change from 1000.00 to 1250.01, more than 25 %"
+    ]
+    query(empty, "UPDATE facts.plan SET credit_budget = 1250 WHERE year = 2026 RETURNING 1")
+    _, review = decide(empty, policy, DAYS[1], {"c1": "B"})
+    assert review.requests == ()
 
 
 def close(database: Database, through: date, policy_id: str | None = None) -> None:

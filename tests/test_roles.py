@@ -30,6 +30,9 @@ import sql.statements
 from sql.connect import Database, connected
 from sql.errors import DatabaseFailed, TieringError
 from sql.evaluation import evaluate_policy
+from sql.news import Terms
+from sql.outbox import read_unsent, retry_mails
+from sql.preview import read_preview
 from sql.rights import (
     CONSUMER,
     MAILER,
@@ -70,13 +73,26 @@ OF_OTHERS = {
     "read_mail_ids": OWNER,
     "replace_mail": OWNER,
     "update_mail": MAILER,
+    "put_back_mail": MAILER,
+    "read_mail_status": MAILER,
+    "read_unsent_mails": MAILER,
     "create_schema_upgrade": OWNER,
     "record_schema_upgrade": OWNER,
 }
 """Statements that another role than the writer runs."""
 
 TEMPLATED = {
-    "delete_of_policy": ["tiering.customer_tier", "tiering.customer_class", "tiering.tier_notice"],
+    "delete_of_policy": [
+        "tiering.customer_tier",
+        "tiering.customer_class",
+        "tiering.tier_notice",
+        "tiering.tier_outlook",
+        "tiering.credit_exposure",
+        "tiering.follow_up",
+        "tiering.provisional_grade",
+    ],
+    "delete_other_lists": ["tiering.follow_up", "tiering.provisional_grade"],
+    "delete_of_day": ["tiering.credit_limit", "tiering.credit_budget", "tiering.concentration"],
     "delete_spells": ["tiering.customer_tier_history", "tiering.absence"],
     "delete_intervals": ["tiering.customer_tier_history", "tiering.absence", "tiering.movement_state"],
     "delete_decided": [],
@@ -88,7 +104,8 @@ IN_BULK = {
     *(
         f"tiering.{name}"
         for name in ("customer_tier_history", "absence", "movement_state", "tier_change", "tier_notice",
-                     "approval_customer", "refused_line", "grade", "override", "customer_notice")
+                     "approval_customer", "refused_line", "grade", "override", "customer_notice", "given_limit",
+                     "credit_limit", "credit_budget", "concentration", "credit_exposure", "provisional_grade")
     ),
 }  # fmt: skip
 """Tables that rows are copied into; landing.sales stands for every table of landing."""
@@ -317,6 +334,11 @@ def test_the_whole_job_works_with_the_least_rights(installation: Installation) -
         jobs.send_reports(installation.as_("mailer"), settings, None) == {"filed": written["mails"]}
         or (written["without_address"])
     )
+    query(installation.as_("owner"), "UPDATE tiering.email_outbox SET status = 'dead', recipient = 'a@corp.example'")
+    dead = read_unsent(installation.as_("mailer"))
+    assert len(dead) == written["mails"]
+    assert retry_mails(installation.as_("mailer"), [dead[0].message_id]) == 1
+    assert read_preview(writer, Terms("CNY", "desk@corp.example"), DAY).digests
     assert query(installation.as_("consumer"), "SELECT COUNT(*) FROM tiering.customer_tier") > [(0,)]
     assert jobs.prepare_warehouse(writer) == [], "a schema that is up to date asks for no right to change it"
 

@@ -74,6 +74,11 @@ def test_an_unknown_setting(installation, monkeypatch, capsys) -> None:
     assert check(capsys)[1] == ["wrong  settings: TIERING_TIMZONE: unknown setting; did you mean TIERING_TIMEZONE?"]
 
 
+@pytest.mark.parametrize(("value", "drawn"), [("", True), ("true", True), ("false", False)])
+def test_charts_are_drawn_unless_it_says_false(value: str, drawn: bool) -> None:
+    assert read_settings({"TIERING_CHARTS": value}).charts is drawn
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
@@ -86,6 +91,9 @@ def test_an_unknown_setting(installation, monkeypatch, capsys) -> None:
         ("TIERING_DOMAIN", "not a domain"),
         ("TIERING_FIRST_DAY", "01/02/2024"),
         ("TIERING_FALLBACK_MANAGER", "a@b.example,c@d.example"),
+        ("TIERING_CREDIT_CONTROLLER", "nobody"),
+        ("TIERING_FOLLOW_UPS_ON", "Monday"),
+        ("TIERING_FOLLOW_UPS_ON", "weekly"),
         ("TIERING_ALERT_EMAIL", "nobody"),
     ],
 )

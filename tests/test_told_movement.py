@@ -17,8 +17,8 @@ from companies import Warehouses, embedded, empty, fresh, query, stage_rows, tel
 from reports.explanation import explain_account
 from reports.wording import Language
 from sql.connect import Database
+from sql.digests import write_digests
 from sql.explain import read_accounts
-from sql.outbox import write_digests
 from sql.publish import publish_people, publish_run
 from sql.review import Review, answer_requests, review_run
 from sql.runs import Run
@@ -271,7 +271,7 @@ def test_a_day_of_people_is_mailed_with_the_tiers_of_the_run_before(small_club: 
     text = mail(small_club)
     assert text is not None
     assert "As of March 10, 2026" in text
-    assert "A: 1 (+1)\nB: 3 (−1)" in text
+    assert "* A | 1 | +1\n* B | 3 | −1" in text
     assert "* Canary 4 (C4) | B → A" in text
     assert "Set by hand (override)" in text
     assert "Customers with a tier: 4" in text

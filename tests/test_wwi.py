@@ -45,7 +45,7 @@ def rows(warehouse, sql: str) -> list[tuple]:
 
 
 def test_every_dag_run_succeeds(states: tuple[Path, list[str]]) -> None:
-    assert len(states[1]) == 2 + 2 + 2 * len(MONTH_ENDS) + 2
+    assert len(states[1]) == 2 + 2 + 2 * len(MONTH_ENDS) + 2 + 2
     assert set(states[1]) == {"success"}
 
 
@@ -66,6 +66,21 @@ def test_documents_less_payments_is_the_balance_of_the_file(warehouse, as_of: da
 
     invoices, payments = wwi.independent_balance(as_of)
     assert balance_on(warehouse, as_of) == (invoices, payments, invoices - payments)
+
+
+@pytest.mark.parametrize("as_of", [date(2015, 12, 31), date(2016, 5, 31)])
+def test_every_account_owes_what_plain_python_counts_from_the_files(warehouse, as_of: date) -> None:
+    expected = wwi.independent_positions(as_of)
+    names = ("billed_amount", "paid_amount", "balance", "open_amount", "overdue_amount", "overdue_days",
+             "ageing_current", "ageing_1_30", "dso")  # fmt: skip
+    found = rows(
+        warehouse,
+        f"SELECT customer_id, currency, {', '.join(names)} FROM tiering.receivable_position WHERE as_of = '{as_of}'",
+    )
+    assert {row[:2]: row[2:] for row in found} == {
+        place: tuple(row[name] for name in names) for place, row in expected.items()
+    }
+    assert len(found) == 26
 
 
 def test_the_balance_at_the_end_is_the_published_one(warehouse) -> None:

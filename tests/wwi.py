@@ -9,9 +9,10 @@ import tempfile
 import time
 from calendar import monthrange
 from collections.abc import Collection
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import airflow_case
 import pytest
@@ -95,6 +96,7 @@ def run_job(batch: tuple[date, date], month_ends: Collection[date] = MONTH_ENDS)
     with kept_open(Database("duckdb", path=warehouse)):
         runs = [airflow_case.run_dag("customer_facts", batch_start=start.isoformat(), batch_end=end.isoformat())]
         runs += [airflow_case.run_dag(dag, as_of=day.isoformat()) for dag, day in days]
+        runs.append(airflow_case.run_dag("credit", as_of=(end - timedelta(days=1)).isoformat()))
         runs.append(airflow_case.run_dag("tier_reports"))
     return [str(run.state) for run in runs]
 
@@ -113,6 +115,36 @@ def independent_balance(as_of: date) -> tuple[Decimal, Decimal]:
                 else:
                     payments -= amount
     return invoices, payments
+
+
+def independent_positions(as_of: date) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return what every account owes, counted document by document from the files in plain Python."""
+    import csv
+
+    from measure_model import Company
+
+    def read(name: str) -> list[dict[str, str]]:
+        with (SLICE / name).open(encoding="utf-8-sig") as file:
+            return list(csv.DictReader(file))
+
+    days_to_pay = {}
+    rows: dict[str, list[dict[str, Any]]] = {"customers": [], "receivables": [], "payments": []}
+    for row in read("customers.csv"):
+        number = row["CustomerID"]
+        days_to_pay[number] = timedelta(days=int(row["PaymentDays"]))
+        opened = row["AccountOpenedDate"]
+        rows["customers"].append({"customer_id": number, "bill_to_id": row["BillToCustomerID"], "opened_on": opened})
+    for row in read("customer_transactions.csv"):
+        number, day = row["CustomerID"], date.fromisoformat(row["TransactionDate"])
+        said = {"customer_id": number, "currency": "USD"}
+        amount = Decimal(row["TransactionAmount"])
+        if row["TransactionTypeID"] == "1":
+            due = day + days_to_pay[number]
+            said |= {"document_id": row["InvoiceID"], "issued_on": str(day), "due_on": str(due)}
+            rows["receivables"].append({**said, "gross_amount": amount})
+        elif row["TransactionTypeID"] == "3":
+            rows["payments"].append({**said, "paid_on": str(day), "amount": -amount, "kind": "collection"})
+    return Company(rows, "bill_to", as_of, "USD").positions()
 
 
 def main() -> int:

@@ -118,6 +118,29 @@ def build_parser() -> argparse.ArgumentParser:
     explain.add_argument("--policy", help="the policy to explain (default: every policy that knows the customer)")
     explain.add_argument("--as-of", type=_day, help="the day to explain (default: the latest published day)")
     explain.add_argument("--language", choices=["en", "zh"], default="en", help="language to tell it in (default: en)")
+    report = verbs.add_parser(
+        "report",
+        help="write what the mails over a published day say to a folder, without sending anything; "
+        "exit code 2 when there is no such day, policy or manager",
+    )
+    report.add_argument("--as-of", type=_day, help="the published day (default: the latest)")
+    report.add_argument(
+        "--manager", help="number of the account manager, or fallback, or credit_controller (default: everybody)"
+    )
+    report.add_argument("--policy", help="the policy to tell (default: all that are published as of the day)")
+    report.add_argument("--folder", type=Path, default=Path("report"), help="where the files go (default: report)")
+    report.add_argument("--open", action="store_true", help="open the page, or the folder of several, in the browser")
+    report.add_argument("--language", choices=["en", "zh"], help="language to tell it in (default: the manager's)")
+    mails = verbs.add_parser(
+        "mails", help="list the mails that were not sent, with the server's last answer; put dead ones back"
+    )
+    mails.add_argument(
+        "--retry",
+        action="append",
+        default=[],
+        metavar="MESSAGE_ID",
+        help="let the next run of tier_reports try a dead mail again (may be given again)",
+    )
     evaluate = verbs.add_parser(
         "evaluate", help="tell what the tiers of a policy achieved and how it did in a year; kept in the warehouse"
     )
@@ -167,6 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code: 0 well, 1 something to correct, 2 wrong usage.
 
     Of `lint`, 1 is an error in a policy, and 2 whatever keeps it from proving them, such as a path that is not there.
+    Of `report`, 2 is whatever keeps it from telling, such as a day that is not published.
     """
     options = build_parser().parse_args(arguments)
     if options.verb == "lint" and options.as_of and not options.data:
@@ -174,7 +198,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.verb == "close":
         _check_close(options)
     before = logging.root.manager.disable
-    if options.verb in ("check", "lint", "explain", "evaluate", "merge", "erase", "close", "upgrade"):
+    if options.verb in (
+        "check",
+        "lint",
+        "explain",
+        "evaluate",
+        "merge",
+        "erase",
+        "close",
+        "upgrade",
+        "report",
+        "mails",
+    ):
         logging.disable(logging.WARNING)  # Airflow, which holds the connections, reports its configuration at length
     try:
         return _run(options)
@@ -225,6 +260,22 @@ def _run(options: argparse.Namespace) -> int:
             from tiering.roles import run_upgrade
 
             run_upgrade(console)
+        elif options.verb == "report":
+            from tiering.report import run_report
+
+            return run_report(
+                console,
+                as_of=options.as_of,
+                manager_id=options.manager,
+                policy_id=options.policy,
+                folder=options.folder,
+                language=options.language,
+                opens=options.open,
+            )
+        elif options.verb == "mails":
+            from tiering.mails import run_mails
+
+            return run_mails(console, options.retry)
         elif options.verb == "evaluate":
             from tiering.evaluate import run_evaluate
 
@@ -259,7 +310,7 @@ def _run(options: argparse.Namespace) -> int:
             return check_installation(console, options.as_of, options.policy)
     except TieringError as error:
         print(f"tiering: {error}", file=sys.stderr)
-        return 2 if options.verb == "lint" else 1
+        return 2 if options.verb in ("lint", "report") else 1
     except KeyboardInterrupt:
         print("tiering: interrupted; run it again, nothing is half-written", file=sys.stderr)
         return 130

@@ -58,8 +58,11 @@ def demo_settings(folder: Path) -> Settings:
         Settings(),
         source=source_folder("demo"),
         fallback_manager="sales.desk@tiering.example",
+        credit_controller="credit.control@tiering.example",
+        general_manager="general.manager@tiering.example",
         mail_dir=folder / "mail",
         data_docs_dir=folder / "data_docs",
+        export_dir=folder / "export",
         first_day=FIRST_DAY,
         demo_approver=APPROVER,
     )
@@ -133,11 +136,14 @@ def _run_months(
                 if jobs.needs_answer(staged):
                     jobs.answer(warehouse, staged, APPROVER, approved=True, comment="demo")
                 jobs.publish(warehouse, policies[policy_id], staged)
+        with progress.step("job", f"what is owed on {month} held against the limits"):
+            jobs.watch_credit(warehouse, policies, month, here.reporting_currency)
+        with progress.step("job", f"who is to be contacted by {month}, and how visits were spent"):
+            jobs.follow_up(warehouse, policies, month)
         with progress.step("job", f"mails about {month} written"):
             jobs.write_reports(warehouse, here)
             jobs.send_reports(warehouse, here, None)
         start = batch.end
-        jobs.follow_up(warehouse, policies, month)
 
 
 def _print_end(

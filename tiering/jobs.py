@@ -192,22 +192,25 @@ def decide(
     import pandas as pd
 
     from sql.held import read_held_accounts
-    from sql.measure import Measurement, read_indicators
+    from sql.measure import Measurement, read_indicators, read_library
     from sql.review import review_run
     from sql.runs import stage_decisions
     from transforms import decide_tiers
+    from transforms.outlook import find_outlook
 
     taken = Measurement(**{**measurement, "as_of": date.fromisoformat(measurement["as_of"])})
     with kept_open(warehouse):
         with connected(warehouse, "tiering_warehouse") as connection:
-            indicators = read_indicators(connection, policy, taken.table)
+            table = read_indicators(connection, policy, taken.table)
             held = read_held_accounts(connection, policy, taken.as_of)
         through = covered_through(warehouse)
         if through is None:
             raise TieringError("no facts were loaded yet; run customer_facts first")
         because = dict(zip(held["account_id"].to_pylist(), held["reason"].to_pylist(), strict=True))
-        decided = decide_tiers(policy, indicators.to_pandas(types_mapper=pd.ArrowDtype), because)
-        this = stage_decisions(warehouse, policy, taken, through, decided, restate=restate)
+        indicators = table.to_pandas(types_mapper=pd.ArrowDtype)
+        decided = decide_tiers(policy, indicators, because)
+        outlook = find_outlook(policy, indicators, read_library())
+        this = stage_decisions(warehouse, policy, taken, through, decided, outlook, restate=restate)
         plain = {**asdict(this), "as_of": this.as_of.isoformat(), "facts_through": this.facts_through.isoformat()}
         if this.is_noop:
             return {"run": plain, "review": {"counts": {}, "requests": [], "is_held": False}}
@@ -289,7 +292,7 @@ def settle(
             break
     else:
         settle_answers(warehouse, policy, this, review, day)
-    done = publish_people(warehouse, policy, day)
+    done = publish_people(warehouse, policy, day, read_settings().reporting_currency)
     return {"run_id": done.run_id, "status": done.status, **done.counts}
 
 
@@ -298,21 +301,41 @@ def put_people_into_force(warehouse: Database, policies: Mapping[str, Policy], t
     """Put overrides that begin or end and grades that were handed in into force up to a day; return what was done."""
     from sql.publish import publish_people
 
+    currency = read_settings().reporting_currency
     with kept_open(warehouse):
-        return {name: publish_people(warehouse, policy, through).status for name, policy in sorted(policies.items())}
+        return {
+            name: publish_people(warehouse, policy, through, currency).status
+            for name, policy in sorted(policies.items())
+        }
 
 
 @repeated
-def publish(warehouse: Database, policy: Policy, staged: Mapping[str, Any]) -> dict[str, Any]:
-    """Put a staged run into force; return its id, status and counts."""
-    from sql.publish import publish_run
+def publish(
+    warehouse: Database, policy: Policy, staged: Mapping[str, Any], *, tell: bool = False, is_backfill: bool = False
+) -> dict[str, Any]:
+    """Put a staged run into force; return its id, status and counts.
+
+    `tell`: whether mails tell a restatement, an earlier day or a backfill, as a correction; else nobody hears of it.
+    A day that is published on the same input, and that nobody was told of, is told too.
+    """
+    from sql.publish import publish_run, tell_published
     from sql.runs import fail_attempt
 
     this = _run_of(staged)
     if this.is_noop:
+        if tell:
+            tell_published(warehouse, policy, this.run_id)
         return {"run_id": this.run_id, "status": "noop"}
     try:
-        done = publish_run(warehouse, policy, this, _review_of(staged))
+        done = publish_run(
+            warehouse,
+            policy,
+            this,
+            _review_of(staged),
+            read_settings().reporting_currency,
+            tell=tell,
+            is_backfill=is_backfill,
+        )
     except TieringError as error:
         fail_attempt(warehouse, this, str(error))
         raise
@@ -341,23 +364,108 @@ def check_spans(warehouse: Database, policy: Policy) -> int:
 
 @repeated
 def follow_up(warehouse: Database, policies: Mapping[str, Policy], as_of: date) -> dict[str, int]:
-    """Write who is to be contacted on a day, and how service levels were kept; return the rows of each.
+    """Write what the lists of a day say; return the rows of each.
 
-    One transaction over all `policies`; lists of any other policy go. A policy without a cadence, a task or a
-    service level writes nothing. Raises TieringError when the facts do not reach the day.
+    Who is to be contacted, whose grade is provisional, how the last month's visits were spent, how service levels were
+    kept, and who is served first. One transaction over all `policies`; lists of any other policy go. A policy that
+    states nothing of the kind writes nothing. Raises TieringError when the facts do not reach the day.
     """
-    from sql.follow_ups import drop_other_lists, write_follow_ups, write_service_levels
+    from sql.follow_ups import (
+        drop_other_lists,
+        write_follow_ups,
+        write_provisional_grades,
+        write_service_levels,
+        write_visit_plan,
+    )
+    from sql.queues import drop_other_queues, write_queue
 
     with kept_open(warehouse):
-        through = covered_through(warehouse)
-        if through is None or through < as_of:
-            reach = f"which reach {through}" if through else "and none were loaded"
-            raise TieringError(f"the list of {as_of} needs the facts of that day, {reach}; run customer_facts first")
+        _check_reach(warehouse, as_of, "list of")
         with connected(warehouse, "tiering_warehouse") as connection:
             due = sum(write_follow_ups(connection, policy, as_of) for policy in policies.values())
+            grades = sum(write_provisional_grades(connection, policy, as_of) for policy in policies.values())
             drop_other_lists(connection, as_of)
+            plans = sum(write_visit_plan(connection, policy, as_of) for policy in policies.values())
             levels = sum(write_service_levels(connection, policy, as_of) for policy in policies.values())
-        return {"follow_ups": due, "service_levels": levels}
+            queued = sum(write_queue(connection, policy, as_of) for policy in policies.values())
+            drop_other_queues(connection, as_of)
+        return {
+            "follow_ups": due,
+            "provisional_grades": grades,
+            "visit_plans": plans,
+            "service_levels": levels,
+            "queued": queued,
+        }
+
+
+@repeated
+def export_queues(warehouse: Database, settings: Settings) -> dict[str, int]:
+    """Write the order in which callers are served, as it stands, as CSV files; return the rows by file."""
+    from sql.queues import export_queues as export
+
+    return export(warehouse, settings.export_dir)
+
+
+@repeated
+def evaluate(warehouse: Database, policies: Mapping[str, Policy], year: int) -> dict[str, int]:
+    """Evaluate a year of every policy that was published before it began; return the rows of each.
+
+    One transaction per policy. Whoever publishes classes, or was published later, is named in the log and left out.
+    Raises TieringError when the facts do not reach the end of the year.
+    """
+    from sql.evaluation import evaluate_policy
+
+    last_day = date(year, 12, 31)
+    rows = {"policies": 0, "effects": 0, "figures": 0}
+    with kept_open(warehouse):
+        _check_reach(warehouse, last_day, "evaluation through")
+        for name, policy in sorted(policies.items()):
+            if policy.publishes != "tier" or not _is_published_before(warehouse, name, date(year, 1, 1)):
+                log.info("policy %s: it published no tiers before %d, and is not evaluated", name, year)
+                continue
+            done = evaluate_policy(warehouse, name, year=year)
+            rows["policies"] += 1
+            rows["effects"] += len(done.effects)
+            rows["figures"] += len(done.figures)
+    return rows
+
+
+def _is_published_before(warehouse: Database, policy_id: str, day: date) -> bool:
+    from sql.statements import run
+
+    with connected(warehouse, "tiering_warehouse") as connection:
+        key = {"policy_id": policy_id, "as_of": day}
+        return run(connection, "warehouse/read_published_day_before.sql", key).first() is not None
+
+
+@repeated
+def watch_credit(warehouse: Database, policies: Mapping[str, Policy], as_of: date, currency: str) -> dict[str, int]:
+    """Write what is owed as of a day, and how accounts stand against the limits in force; return the rows of each.
+
+    One transaction over all `policies`. Raises TieringError when the facts do not reach the day, or documents less
+    money are not the balance.
+    """
+    from sql.credit import drop_other_exposures, write_exposures
+    from sql.facts import facts_batch_no
+    from sql.receivables import prune_positions, write_positions
+
+    with kept_open(warehouse):
+        _check_reach(warehouse, as_of, "credit of")
+        with connected(warehouse, "tiering_warehouse") as connection:
+            # A policy is locked before the receivables, as a publication does it, so that neither waits for the other.
+            watched = [policy for _, policy in sorted(policies.items()) if policy.credit is not None]
+            exposures = sum(write_exposures(connection, policy, as_of, currency) for policy in watched)
+            drop_other_exposures(connection, as_of)
+            positions = write_positions(connection, as_of, facts_batch_no(connection))
+            prune_positions(connection)
+        return {"positions": positions, "exposures": exposures}
+
+
+def _check_reach(warehouse: Database, as_of: date, what: str) -> None:
+    through = covered_through(warehouse)
+    if through is None or through < as_of:
+        reach = f"which reach {through}" if through else "and none were loaded"
+        raise TieringError(f"the {what} {as_of} needs the facts of that day, {reach}; run customer_facts first")
 
 
 @repeated
@@ -378,7 +486,7 @@ def prune(owner: Database, settings: Settings, day: date, run_id: str = "by hand
 def write_reports(warehouse: Database, settings: Settings, now: datetime | None = None) -> dict[str, int]:
     """Write the digests of everything published since the last ones into the outbox; return counts."""
     from reports.mail import interpreter_is_header_safe
-    from sql.outbox import write_digests
+    from sql.digests import write_digests
 
     if not interpreter_is_header_safe():
         log.warning(
@@ -390,10 +498,20 @@ def write_reports(warehouse: Database, settings: Settings, now: datetime | None 
         domain=settings.domain,
         sender=settings.sender,
         fallback_address=settings.fallback_manager,
+        credit_controller=settings.credit_controller,
+        general_manager=settings.general_manager,
+        general_manager_locale=settings.general_manager_locale,
         today=now,
         stale_after_days=settings.stale_after_days,
+        follow_ups_on=settings.follow_ups_weekday,
+        timezone=settings.zone,
     )
-    return {"mails": written.mails, "quiet": written.quiet, "without_address": written.without_address}
+    return {
+        "mails": written.mails,
+        "quiet": written.quiet,
+        "without_address": written.without_address,
+        "corrections": written.corrections,
+    }
 
 
 def send_reports(warehouse: Database, settings: Settings, server: Any) -> dict[str, int]:
@@ -401,6 +519,10 @@ def send_reports(warehouse: Database, settings: Settings, server: Any) -> dict[s
 
     Not repeated: what a server accepted must not go out again because its mark was lost.
     """
-    from sql.outbox import send_outbox
+    from sql.outbox import Pace, send_outbox
 
-    return send_outbox(warehouse, server, settings.mail_dir).counts
+    sent = send_outbox(warehouse, server, settings.mail_dir, Pace(settings.mails_per_minute))
+    if sent.counts:
+        said = ", ".join(f"{status} {number}" for status, number in sorted(sent.counts.items()))
+        log.info("mails: %s; sent again after an answer was lost: %d", said, sent.resent)
+    return sent.counts

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 def load_handed_in(
     warehouse: Database, policies: Mapping[str, Policy], settings: Settings, now: datetime | None = None
 ) -> dict[str, Any]:
-    """Take in the files of overrides and grades that people put into the folder; return counts.
+    """Take in the files of overrides, grades and limits that people put into the folder; return counts.
 
     `first_days` says by policy from which business day on its publication may change (ISO dates).
     Raises TieringError when the folder that the setting names is not there, or a file cannot be read.

@@ -177,7 +177,7 @@ def default_args() -> dict[str, Any]:
         "owner": OWNER,
         "retries": 2,
         "retry_delay": timedelta(minutes=5),
-        "retry_exponential_backoff": True,
+        "retry_exponential_backoff": 2,
         "execution_timeout": timedelta(hours=3),
         "on_failure_callback": alert_engineers,
         "pool": settings().pool,

@@ -49,11 +49,17 @@ class Settings:
     domain: str = "tiering.example"
     sender: str = ""
     fallback_manager: str = ""
+    credit_controller: str = ""
+    general_manager: str = ""
+    general_manager_locale: str = "en"
     alert_email: str = ""
     mail_dir: Path = ROOT / "mail"
     data_docs_dir: Path = ROOT / "data_docs"
     handed_in: Path = ROOT / "handed_in"
     review_dir: Path = ROOT / "review"
+    export_dir: Path = ROOT / "export"
+    mails_per_minute: int | None = None
+    follow_ups_on: str = "monday"
     first_day: date | None = None
     minimum_rows: int = 1
     maximum_quarantine_share: str = "0.10"
@@ -75,6 +81,7 @@ class Settings:
     override_days: int = 731
     demo_approver: str = ""
     approvers: str = ""
+    charts: bool = True
     key_fields: str = "credit_rating,credit_level,debt_ratio,annual_revenue"
 
     @property
@@ -95,6 +102,11 @@ class Settings:
         return Keep(**{name.removeprefix("keep_").removesuffix("_days"): getattr(self, name) for name in _KEPT})
 
     @property
+    def follow_ups_weekday(self) -> int | None:
+        """The day of the week (0: Monday) on which overdue follow-ups are told; None: never."""
+        return None if self.follow_ups_on == "never" else _WEEKDAYS.index(self.follow_ups_on)
+
+    @property
     def zone(self) -> ZoneInfo:
         """The one time zone in which business days are counted."""
         return ZoneInfo(self.timezone)
@@ -107,6 +119,9 @@ def _pairs(value: str) -> list[tuple[str, str]]:
 
 
 _KEPT = tuple(f"keep_{what}_days" for what in ("decisions", "components", "landing", "attempts", "mails", "quarantine"))
+
+
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 def _is_zone(name: str) -> bool:
@@ -180,7 +195,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         values["source"] = source_folder(given["source"])
     if "policies" in given:
         values["policies"] = _existing_folder("TIERING_POLICIES", given["policies"])
-    for name in ("mail_dir", "data_docs_dir", "handed_in", "review_dir"):
+    for name in ("mail_dir", "data_docs_dir", "handed_in", "review_dir", "export_dir"):
         if name in given:
             folder = Path(given[name]).expanduser()
             values[name] = folder if folder.is_absolute() else ROOT / folder
@@ -206,6 +221,16 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
             if not re.fullmatch(r"[1-9][0-9]{0,8}", given[name]):
                 raise TieringError(f"TIERING_{name.upper()}: a whole number from 1 to 999999999 is needed")
             values[name] = int(given[name])
+    if given.get("follow_ups_on", "monday") not in (*_WEEKDAYS, "never"):
+        word = given["follow_ups_on"]
+        raise TieringError(
+            f"TIERING_FOLLOW_UPS_ON: {word!r} is no weekday; write one in small letters, as in monday, or never"
+            f"{_closest(word.lower(), [*_WEEKDAYS, 'never'])}"
+        )
+    if "mails_per_minute" in given:
+        if not re.fullmatch(r"[1-9][0-9]{0,5}", given["mails_per_minute"]):
+            raise TieringError("TIERING_MAILS_PER_MINUTE: a whole number from 1 to 999999 is needed, or nothing")
+        values["mails_per_minute"] = int(given["mails_per_minute"])
     for name in ("statement_timeout_seconds", "lock_timeout_seconds", "idle_timeout_seconds"):
         if name in given:
             if not re.fullmatch(r"[1-9][0-9]{0,5}", given[name]):
@@ -217,14 +242,17 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
             if kept not in ("", "forever") and not re.fullmatch(r"[1-9][0-9]{0,4}", kept):
                 raise TieringError(f"TIERING_{name.upper()}: a whole number of days from 1 is needed, or forever")
             values[name] = None if kept in ("", "forever") else int(kept)
-    if "strict_roles" in given:
-        if given["strict_roles"] not in ("true", "false"):
-            raise TieringError("TIERING_STRICT_ROLES: true or false is needed")
-        values["strict_roles"] = given["strict_roles"] == "true"
+    if given.get("general_manager_locale", "en") not in ("en", "zh"):
+        raise TieringError("TIERING_GENERAL_MANAGER_LOCALE: en or zh is needed")
+    for name in ("strict_roles", "charts"):
+        if name in given:
+            if given[name] not in ("true", "false"):
+                raise TieringError(f"TIERING_{name.upper()}: true or false is needed")
+            values[name] = given[name] == "true"
     for name in ("maximum_quarantine_share", "maximum_shrink_share"):
         if not re.fullmatch(r"0?\.\d+|0|1(\.0+)?", given.get(name, "0.10")):
             raise TieringError(f"TIERING_{name.upper()}: a fraction from 0 to 1 is needed, such as 0.10")
-    for name in ("fallback_manager", "alert_email", "sender"):
+    for name in ("fallback_manager", "credit_controller", "general_manager", "alert_email", "sender"):
         if given.get(name):
             from reports import check_recipient
 

@@ -38,10 +38,11 @@ def policy_schema() -> dict[str, Any]:
     del schema["properties"]["text"]  # what was read, kept beside the policy; nobody writes it
     decide = schema["$defs"]["Decide"]
     decide |= {"minProperties": 1, "maxProperties": 1}
-    # The short forms that a policy may write: a gate is its condition, rules are their list.
+    # The short forms that a policy may write: a gate is its condition, rules are their list, no outlook is false.
     decide["properties"]["rules"]["anyOf"].insert(0, {"type": "array", "items": {"$ref": "#/$defs/Rule"}})
     (gate,) = schema["properties"]["gate"]["patternProperties"].values()
     gate |= {"anyOf": [{"type": "string"}, {"$ref": gate.pop("$ref")}]}
+    schema["properties"]["outlook"]["anyOf"][1] = {"const": False}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,

@@ -6,6 +6,7 @@ numbers, texts in single quotes and `true`/`false`. A comparison with a missing 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -115,6 +116,23 @@ class Condition:
                 literals = (literal for literal in node.find_all(exp.Literal) if not literal.is_string)
                 found[column.name].update(_signed(literal) for literal in literals)
         return found
+
+    def ends_at(self, indicator: str) -> int | None:
+        """Return the whole number from which on no comparison asks for less of an indicator; None: none does."""
+        ends = []
+        for node in self._tree.find_all(exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Between):
+            if isinstance(node, exp.Between):
+                left, right, sign = node.this.unnest(), node.args["high"].unnest(), "<="
+            else:
+                left, right, sign = node.this.unnest(), node.expression.unnest(), _COMPARISONS[type(node)]
+                if not isinstance(left, exp.Column):
+                    left, right, sign = right, left, _TURNED[sign]
+            if not (isinstance(left, exp.Column) and left.name == indicator and sign in ("<", "<=")):
+                continue
+            if isinstance(right, exp.Literal) and not right.is_string:
+                bound = _number(right)
+                ends.append(math.ceil(bound) if sign == "<" else math.floor(bound) + 1)
+        return max(ends, default=None)
 
     @property
     def texts(self) -> dict[str, list[str]]:

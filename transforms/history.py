@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -75,6 +76,31 @@ def difference(new: Rows, old: Rows) -> tuple[list[Row], list[tuple[str, date]]]
     """Return the rows that begin to stand, and the places of those that end."""
     begun = [row for place, row in new.items() if old.get(place) != row]
     return begun, [place for place, row in old.items() if new.get(place) != row]
+
+
+def first_moved(done: History, days: Iterable[date]) -> date | None:
+    """Return the first of some days on which anybody's tier is another one than stood; None: there is no such day."""
+    begun, ended = difference(done.spells, done.spells_before)
+    now, before = _tiers_by_customer(begun), _tiers_by_customer([done.spells_before[place] for place in ended])
+    customers = {*now, *before}
+    moved = (
+        day
+        for day in sorted(days)
+        if any(_tier_on(now[each], day) != _tier_on(before[each], day) for each in customers)
+    )
+    return next(moved, None)
+
+
+def _tiers_by_customer(rows: Iterable[Row]) -> defaultdict[str, list[Row]]:
+    found: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row[0]].append(row)
+    return found
+
+
+def _tier_on(rows: Iterable[Row], day: date) -> str | None:
+    covering = (row for row in rows if row[5] <= day and (row[6] is None or day < row[6]))
+    return next((row[1] for row in covering), None)
 
 
 def fold_decisions(known: Known, through: date, run_id_of_effect: Callable[[date], str]) -> History:

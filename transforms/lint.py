@@ -19,6 +19,7 @@ import numpy as np
 from sql.errors import TieringError
 from transforms.conditions import spell_number
 from transforms.decide import find
+from transforms.outlook import has_outlook
 from transforms.pace import movement_faults, review_faults, task_faults
 from transforms.parts import Line, PointsLine, TierLine, find_line, lines_holding
 from transforms.policy import Policy, parse_policy
@@ -763,19 +764,24 @@ class _Linter:
                 "sales; give classes different multipliers, or allocate within a class by sales_times_rate"
             )
             self.add("warning", "degenerate", "credit", message)
+        if credit.by is not None:
+            return
         named = credit.multiplier if credit.budget is not None else credit.limits
         for tier in self.policy.tiers:
             if tier not in named:
                 self.add("error", "gap", "credit", f"tier {tier} has no {'multiplier' if credit.budget else 'limit'}")
 
     def _check_pace(self) -> None:
-        """Find rules of movement, review and tasks that come to nothing on the policy's schedule."""
+        """Find rules of movement, review, tasks and outlook that come to nothing."""
         for place, message in movement_faults(self.policy):
             self.add("warning", "movement", place, message)
         for place, message in review_faults(self.policy):
             self.add("warning", "review", place, message)
         for place, message in task_faults(self.policy):
             self.add("warning", "task", place, message)
+        if self.policy.outlook and "outlook" in self.policy.model_fields_set and not has_outlook(self.policy):
+            message = "no number that an account can change decides, so that no line is ever near; remove it"
+            self.add("warning", "outlook", "outlook", message)
 
 
 def _runs(points: Sequence[Any], flags: Sequence[bool]) -> list[tuple[Any, Any]]:

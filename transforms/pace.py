@@ -166,10 +166,12 @@ def review_faults(policy: Policy) -> Iterator[Fault]:
                     "runs; the next run waits for the answers",
                 )
                 break
-    if breaker is not None and breaker.limit_share is not None and not policy.stated_limits:
+    has_limits = bool(policy.stated_limits) or (policy.credit is not None and policy.credit.budget is not None)
+    if breaker is not None and breaker.limit_share is not None and not has_limits:
         yield (
             "review.breaker",
-            "no tier states a credit_limit as an amount under terms, so that their total never changes; "
+            "no tier states a credit_limit as an amount under terms, and no credit is given, so that their total never "
+            "changes; "
             "limit_share holds nothing",
         )
     if breaker is not None and breaker.moved_share == 1:

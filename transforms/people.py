@@ -1,4 +1,4 @@
-"""What people hand in: overrides and grades as lines of a CSV file, read and checked one by one.
+"""What people hand in: overrides, grades and limits as lines of a CSV file, read and checked one by one.
 
 Every fault says what is wrong and what to do, without a customer's number, name or reason in it.
 """
@@ -11,13 +11,15 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Final, Literal
 
 from transforms.calendar import is_on_calendar, latest_on_calendar
+from transforms.exposure import LEVELS
 from transforms.policy import Policy
 from transforms.policy_errors import near_miss
 
-Kind = Literal["overrides", "grades"]
+Kind = Literal["overrides", "grades", "limits"]
 Stage = Literal["screened", "pre_graded", "final"]
 
 COLUMNS: Final[dict[Kind, tuple[str, ...]]] = {
@@ -25,10 +27,17 @@ COLUMNS: Final[dict[Kind, tuple[str, ...]]] = {
         "policy_id", "customer_id", "tier", "reason", "requested_by", "approved_by", "valid_from", "valid_to",
     ),
     "grades": ("policy_id", "as_of", "customer_id", "stage", "tier", "graded_by", "graded_on", "reason"),
+    "limits": (
+        "policy_id", "level", "customer_id", "entity", "limit_amount", "is_mandatory", "reason", "requested_by",
+        "approved_by", "valid_from", "valid_to",
+    ),
 }  # fmt: skip
 """The columns of a file by kind; all are needed, in any order."""
 
 STAGES: Final[tuple[Stage, ...]] = ("screened", "pre_graded", "final")
+LIMITED_GRAINS: Final = ("customer", "bill_to")
+"""The grains of policies under which people give limits."""
+
 MAXIMUM_OVERRIDE_DAYS: Final = 731
 MAXIMUM_BYTES: Final = 5_000_000
 MAXIMUM_LINES: Final = 10_000
@@ -37,6 +46,9 @@ MAXIMUM_LENGTH_OTHERWISE: Final = 100
 SHOWN_LENGTH: Final = 2_000
 
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_AMOUNT: Final = re.compile(r"[0-9]{1,16}(\.[0-9]{1,4})?")
+_UNLIMITED: Final = "unlimited"
+_FLAGS: Final = {"yes": True, "no": False, "": False}
 _JOINERS: Final = "\u200c\u200d"  # shape Persian and Indic names, and emoji
 
 
@@ -101,6 +113,33 @@ class Grade:
     def key(self) -> tuple[str, ...]:
         """What a later line for the same thing takes the place of."""
         return (self.policy_id, self.as_of.isoformat(), self.customer_id, self.stage)
+
+
+@dataclass(frozen=True)
+class GivenLimit:
+    """A credit limit that people gave on the days [valid_from, valid_to). Without an approver it has no effect.
+
+    `level`: `account` (in place of the limit of the policy), `group` (of a whole group, whose id is in customer_id) or
+    `entity` (towards one selling company). `limit_amount` is None where nothing bounds; a 0 that is not mandatory
+    says nothing.
+    """
+
+    policy_id: str
+    level: str
+    customer_id: str
+    entity: str
+    limit_amount: Decimal | None
+    is_mandatory: bool
+    reason: str
+    requested_by: str
+    approved_by: str | None
+    valid_from: date
+    valid_to: date | None
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What a later line for the same thing takes the place of."""
+        return (self.policy_id, self.level, self.customer_id, self.entity, self.valid_from.isoformat())
 
 
 def read_lines(content: bytes, kind: Kind) -> list[Line]:
@@ -211,6 +250,31 @@ def parse_grade(cells: Mapping[str, str]) -> Grade:
     )
 
 
+def parse_limit(cells: Mapping[str, str]) -> GivenLimit:
+    """Return the limit in a line. Raises LineFault with every cell that is empty, too long, or not what it holds."""
+    may_be_empty = {"entity", "is_mandatory", "approved_by", "valid_to"}
+    faults = list(_find_unfit(cells, COLUMNS["limits"], may_be_empty))
+    limit_amount = _amount(cells, "limit_amount", faults)
+    is_mandatory = _flag(cells, "is_mandatory", faults)
+    valid_from = _day(cells, "valid_from", faults)
+    valid_to = _day(cells, "valid_to", faults)
+    if faults or valid_from is None:
+        raise LineFault("; ".join(faults))
+    return GivenLimit(
+        policy_id=cells["policy_id"],
+        level=cells["level"],
+        customer_id=cells["customer_id"],
+        entity=cells["entity"],
+        limit_amount=limit_amount,
+        is_mandatory=is_mandatory,
+        reason=cells["reason"],
+        requested_by=cells["requested_by"],
+        approved_by=cells["approved_by"] or None,
+        valid_from=valid_from,
+        valid_to=valid_to,
+    )
+
+
 def _find_unfit(cells: Mapping[str, str], names: Sequence[str], may_be_empty: set[str]) -> Iterator[str]:
     for name in names:
         most = MAXIMUM_LENGTH.get(name, MAXIMUM_LENGTH_OTHERWISE)
@@ -233,6 +297,22 @@ def _day(cells: Mapping[str, str], name: str, faults: list[str]) -> date | None:
     return None
 
 
+def _amount(cells: Mapping[str, str], name: str, faults: list[str]) -> Decimal | None:
+    text = cells[name]
+    if not text or text == _UNLIMITED:
+        return None
+    if _AMOUNT.fullmatch(text):
+        return Decimal(text)
+    faults.append(f"{name} is no amount; write it as 1234.56, 16 digits and 4 after the point at most, or {_UNLIMITED}")
+    return None
+
+
+def _flag(cells: Mapping[str, str], name: str, faults: list[str]) -> bool:
+    if cells[name] not in _FLAGS:
+        faults.append(f"{name} is neither yes nor no; write one of them, or nothing for no")
+    return _FLAGS.get(cells[name], False)
+
+
 def find_override_faults(
     override: Override, policies: Mapping[str, Policy], *, is_known: bool, maximum_days: int
 ) -> list[str]:
@@ -242,19 +322,66 @@ def find_override_faults(
     `maximum_days` after its first day (S30).
     """
     faults = list(_find_subject_faults(override.policy_id, override.tier, policies, is_known=is_known))
-    texts = {"reason": override.reason, "requested_by": override.requested_by}
-    faults += [f"{name} is empty; fill it in" for name, text in texts.items() if not text.strip()]
-    if any(_is_control(character) for text in (*texts.values(), override.approved_by or "") for character in text):
-        faults.append("a control or invisible character; type the text again")
-    if override.approved_by is not None and _plain(override.approved_by) == _plain(override.requested_by):
-        faults.append("the approver is the requester; somebody else approves")
-    if override.valid_to is None:
-        faults.append("valid_to is empty; say when it ends")
-    elif override.valid_to <= override.valid_from:
-        faults.append("valid_to is not after valid_from; it is the day after the last day")
-    elif (override.valid_to - override.valid_from).days > maximum_days:
-        faults.append(f"it holds for more than {maximum_days} days; let it end earlier and ask again then")
+    faults += _find_approval_faults(override)
+    faults += _find_interval_faults(override, maximum_days)
     return faults
+
+
+def find_limit_faults(
+    limit: GivenLimit, policies: Mapping[str, Policy], *, is_known: bool, maximum_days: int
+) -> list[str]:
+    """Return what is wrong with a limit: what to do stands behind each fault.
+
+    `is_known`: the facts hold the account, or at level group the group. Nobody approves what they requested; a limit
+    of an account ends, at most `maximum_days` after its first day.
+    """
+    faults = list(_find_holder_faults(limit, policies, is_known=is_known))
+    if limit.level not in LEVELS:
+        faults.append(f"there is no such level{near_miss(limit.level, LEVELS)}")
+    elif limit.level == "entity" and not limit.entity:
+        faults.append("entity is empty; name the selling company")
+    elif limit.level != "entity" and limit.entity:
+        faults.append(f"a limit of level {limit.level} has no entity; leave it empty, or write level entity")
+    faults += _find_approval_faults(limit)
+    faults += _find_interval_faults(limit, maximum_days if limit.level == "account" else None)
+    return faults
+
+
+def _find_holder_faults(limit: GivenLimit, policies: Mapping[str, Policy], *, is_known: bool) -> Iterator[str]:
+    policy = policies.get(limit.policy_id)
+    if policy is None:
+        yield _no_such_policy(limit.policy_id, policies)
+    elif policy.credit is None:
+        yield f"policy {policy.id} gives no credit; name a policy that does"
+    elif policy.grain not in LIMITED_GRAINS:
+        yield (
+            f"policy {policy.id} is at grain {policy.grain}, where nobody gives limits; "
+            f"name a policy at grain {' or '.join(LIMITED_GRAINS)}"
+        )
+    elif not is_known and limit.level == "group":
+        yield "the group is unknown to the facts; use the group_id of its customers as the source has it"
+    elif not is_known:
+        yield _unknown_customer(policy)
+
+
+def _find_approval_faults(row: Override | GivenLimit) -> Iterator[str]:
+    texts = {"reason": row.reason, "requested_by": row.requested_by}
+    yield from (f"{name} is empty; fill it in" for name, text in texts.items() if not text.strip())
+    if any(_is_control(character) for text in (*texts.values(), row.approved_by or "") for character in text):
+        yield "a control or invisible character; type the text again"
+    if row.approved_by is not None and _plain(row.approved_by) == _plain(row.requested_by):
+        yield "the approver is the requester; somebody else approves"
+
+
+def _find_interval_faults(row: Override | GivenLimit, maximum_days: int | None) -> Iterator[str]:
+    """Yield what is wrong with the days of a row; None: it may last for ever."""
+    if row.valid_to is None:
+        if maximum_days is not None:
+            yield "valid_to is empty; say when it ends"
+    elif row.valid_to <= row.valid_from:
+        yield "valid_to is not after valid_from; it is the day after the last day"
+    elif maximum_days is not None and (row.valid_to - row.valid_from).days > maximum_days:
+        yield f"it holds for more than {maximum_days} days; let it end earlier and ask again then"
 
 
 def find_grade_faults(
@@ -301,16 +428,24 @@ def find_grade_faults(
 def _find_subject_faults(policy_id: str, tier: str, policies: Mapping[str, Policy], *, is_known: bool) -> Iterator[str]:
     policy = policies.get(policy_id)
     if policy is None:
-        yield f"there is no such policy{near_miss(policy_id, list(policies)) or '; write its id'}"
+        yield _no_such_policy(policy_id, policies)
     elif policy.publishes != "tier":
         yield f"policy {policy.id} publishes classes, which nobody sets by hand; take the line out"
     elif tier not in policy.tiers:
         yield f"there is no such tier{near_miss(tier, policy.tiers)}"
     if not is_known and policy is not None:
-        yield (
-            "the customer is unknown to the facts; use the number as the source has it, with leading zeros, "
-            f"at grain {policy.grain}"
-        )
+        yield _unknown_customer(policy)
+
+
+def _no_such_policy(policy_id: str, policies: Mapping[str, Policy]) -> str:
+    return f"there is no such policy{near_miss(policy_id, list(policies)) or '; write its id'}"
+
+
+def _unknown_customer(policy: Policy) -> str:
+    return (
+        "the customer is unknown to the facts; use the number as the source has it, with leading zeros, "
+        f"at grain {policy.grain}"
+    )
 
 
 def _plain(name: str) -> str:

@@ -208,7 +208,8 @@ class Breaker(Part):
     """When a publication is held and the policy's owner asked.
 
     - `moved_share`: more than this share of the customers graded before would move or disappear
-    - `limit_share`: the total of the limits that the tiers state would change by more than this share
+    - `limit_share`: the total of the limits that the tiers state, or that the plan gives for credit, would change by
+      more than this share
     """
 
     moved_share: Annotated[Number, Field(ge=0, le=1)] | None = None
@@ -314,6 +315,22 @@ class FollowUp(Part):
     tasks: dict[Name, Task] = Field(default_factory=dict)
 
 
+class Outlook(Part):
+    """What would win or cost a tier is published for customers near a line.
+
+    - `near`: a change of at most this share of the larger of the value and the one that is needed; a change by one
+      of what people count in whole numbers is always near
+    """
+
+    near: Annotated[Number, Field(gt=0, lt=1)] = Decimal("0.1")
+
+
+def _outlook(value: Any) -> Any:
+    if value is None:
+        raise ValueError("nothing stands here; write {near: 0.10}, or false for no outlook")
+    return None if value is False else value
+
+
 class Policy(Part):
     """One policy. Every name in it is checked against what it declares."""
 
@@ -340,6 +357,7 @@ class Policy(Part):
     terms: dict[str, Terms] = Field(default_factory=dict)
     follow_up: FollowUp = FollowUp()
     credit: Credit | None = None
+    outlook: Annotated[Outlook | None, BeforeValidator(_outlook)] = Outlook()
     effective_from: date | None = None
     text: str = Field(default="", exclude=True, repr=False)
 
@@ -377,8 +395,12 @@ class Policy(Part):
                 if indicator.window == "calendar_year":
                     raise ValueError(f"indicators.{name}: a calendar_year needs as_of: previous_year_end")
         has_more = self.class_ or self.movement != Movement() or self.credit or self.review != Review()
-        if self.publishes == "class" and has_more:
-            raise ValueError("publishes: a class policy has no class of its own, no movement, review or credit")
+        if self.publishes == "class" and (has_more or (self.outlook and "outlook" in self.model_fields_set)):
+            raise ValueError(
+                "publishes: a class policy has no class of its own, no movement, review, credit or outlook"
+            )
+        if self.credit and self.grain not in ("customer", "bill_to", "group"):
+            raise ValueError(f"credit: {self.grain} is no account; limits need the grain customer, bill_to or group")
         return self
 
     def _check_kinds(self) -> None:
@@ -413,6 +435,11 @@ class Policy(Part):
             raise ValueError(f"decide.assessed.of: {assessed.of} is no assessment; declare one: {{assessment: …}}")
         if self.class_ and self.indicators[self.class_.of].value_type != "text":
             raise ValueError(f"class.of: {self.class_.of} is no text")
+        key = self.credit.concentration.key if self.credit and self.credit.concentration else None
+        for name in self.credit.indicators if self.credit else []:
+            kind = "flag" if name == key else "number"
+            if self.indicators[name].value_type != kind:
+                raise ValueError(f"credit: {name} is a {self.indicators[name].value_type}; a {kind} is needed here")
 
     @property
     def conditions(self) -> dict[str, Condition]:
@@ -477,7 +504,9 @@ class Policy(Part):
 
     @property
     def stated_limits(self) -> dict[str, Decimal]:
-        """The credit limits that tiers state as an amount, by tier."""
+        """The credit limits that tiers state as an amount, by tier: under `credit`, else under `terms`."""
+        if self.credit and self.credit.limits:
+            return dict(self.credit.limits)
         limits = {tier: terms.credit_limit for tier, terms in self.terms.items()}
         return {tier: limit for tier, limit in limits.items() if isinstance(limit, Decimal | int)}
 

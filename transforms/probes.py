@@ -302,7 +302,7 @@ class Probes:
         self.domains = {name: domain_of(policy, name, library) for name in policy.indicators}
         self.bounds, self.names = bounds_of(policy)
         self._graded: dict[str, tuple[Grid, npt.NDArray[np.bool_]]] = {}
-        self._atoms, self._compared = _atoms_of(self.conditions.values())
+        self._atoms, self._compared = atoms_of(self.conditions.values())
         self._share_bounds()
         self._narrow_shares()
 
@@ -423,7 +423,7 @@ class Probes:
         return bool((passes & (grid.places[name] == len(grid.axes[name]) - 1)).any())
 
 
-def _atoms_of(conditions: Iterable[Condition]) -> tuple[dict[str, list[Condition]], list[set[str]]]:
+def atoms_of(conditions: Iterable[Condition]) -> tuple[dict[str, list[Condition]], list[set[str]]]:
     """Return by indicator the comparisons that read it alone, and the groups that are compared with one another."""
     atoms: dict[str, list[Condition]] = {}
     groups: list[set[str]] = []

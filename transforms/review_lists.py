@@ -1,4 +1,4 @@
-"""The lists of a yearly review: special settlements, new customers with their day, and who is spot-checked."""
+"""The lists of a review: special settlements, new customers with their day, and who is spot-checked."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import Final, Literal
 
 from transforms.calendar import add_months
+from transforms.conditions import Condition
+from transforms.policy import Policy
 
 NEW_FOR_MONTHS: Final = 6
 _NOTHING: Final = {"", "0", "false", "no", "none", "n"}
@@ -22,6 +24,15 @@ def has_attribute(value: str | None) -> bool:
 def evaluated_from(began_on: date) -> date:
     """Return the first day on which six full calendar months of cooperation have passed (S13c)."""
     return add_months(began_on, NEW_FOR_MONTHS)
+
+
+def months_provisional(policy: Policy) -> int | None:
+    """Return for how many months of tenure a policy keeps grades provisional (S13c); None: it does not count them."""
+    if policy.provisional is None:
+        return None
+    condition = Condition(policy.provisional)
+    tenures = (name for name in condition.indicators if policy.indicators[name].measure == "tenure_months")
+    return max((months for name in tenures if (months := condition.ends_at(name)) is not None), default=None)
 
 
 def propose_settlement(

@@ -16,23 +16,21 @@ first_purchase AS (
 largest_order AS (
   {% include 'measures/largest_order.sql' %}
 ),
-payment AS (
-  {% include 'measures/payment.sql' %}
-),
+{% include 'measures/open_items_of_day.jinja' %},
 payments AS (
   {% include 'measures/payments.sql' %}
-),
-receivable AS (
-  {% include 'measures/receivable.sql' %}
-),
-open_item AS (
-  {% include 'measures/open_items.sql' %}
 ),
 receivables AS (
   {% include 'measures/receivables.sql' %}
 ),
 settlements AS (
   {% include 'measures/settlements.sql' %}
+),
+open_order AS (
+  {% include 'measures/open_order.sql' %}
+),
+open_orders AS (
+  {% include 'measures/open_orders.sql' %}
 ),
 contacts AS (
   {% include 'measures/contacts.sql' %}
@@ -79,6 +77,7 @@ LEFT JOIN largest_order ON largest_order.account_id = population.account_id
 LEFT JOIN payments ON payments.account_id = population.account_id
 LEFT JOIN receivables ON receivables.account_id = population.account_id
 LEFT JOIN settlements ON settlements.account_id = population.account_id
+LEFT JOIN open_orders ON open_orders.account_id = population.account_id
 LEFT JOIN contacts ON contacts.account_id = population.account_id
 LEFT JOIN service ON service.account_id = population.account_id
 LEFT JOIN surveys ON surveys.account_id = population.account_id

@@ -2,6 +2,7 @@
 SELECT
   document_id,
   customer_id,
+  entity,
   issued_on,
   due_on,
   currency,

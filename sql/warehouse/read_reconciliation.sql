@@ -3,15 +3,7 @@
 -- sales_difference: what was invoiced, not booked. cash_difference: what was booked, neither collected nor open, nor
 -- money on account (paid or credited, and no open document left to settle).
 WITH {% include 'measures/accounts_of_day.jinja' %},
-payment AS (
-  {% include 'measures/payment.sql' %}
-),
-receivable AS (
-  {% include 'measures/receivable.sql' %}
-),
-open_item AS (
-  {% include 'measures/open_items.sql' %}
-),
+{% include 'measures/open_items_of_day.jinja' %},
 entry AS (
   SELECT
     account.account_id,
@@ -45,28 +37,12 @@ entry AS (
   SELECT account_id, currency, 0, 0, 0, open_amount, 0
   FROM open_item
 ),
-allocated AS (
-  SELECT receivable.document_id, SUM(payment.amount) AS amount
-  FROM receivable
-  JOIN payment ON payment.document_id = receivable.document_id AND payment.currency = receivable.currency
-  GROUP BY receivable.document_id
-),
-document AS (
-  SELECT
-    account.account_id,
-    receivable.currency,
-    receivable.gross_amount,
-    receivable.gross_amount - COALESCE(allocated.amount, 0) AS unsettled
-  FROM receivable
-  JOIN account ON account.customer_id = receivable.customer_id
-  LEFT JOIN allocated ON allocated.document_id = receivable.document_id
-),
 settling AS (
   SELECT
     account_id,
     currency,
-    SUM(CASE WHEN unsettled > 0 AND gross_amount > 0 THEN unsettled ELSE 0 END) AS unsettled,
-    SUM(CASE WHEN unsettled < 0 THEN -unsettled ELSE 0 END) AS overpaid
+    SUM(CASE WHEN unsettled_amount > 0 AND gross_amount > 0 THEN unsettled_amount ELSE 0 END) AS unsettled,
+    SUM(CASE WHEN unsettled_amount < 0 THEN -unsettled_amount ELSE 0 END) AS overpaid
   FROM document
   GROUP BY account_id, currency
 ),

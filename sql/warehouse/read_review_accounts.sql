@@ -7,15 +7,7 @@ population AS (
 sales_line AS (
   {% include 'measures/sales_line.sql' %}
 ),
-payment AS (
-  {% include 'measures/payment.sql' %}
-),
-receivable AS (
-  {% include 'measures/receivable.sql' %}
-),
-open_item AS (
-  {% include 'measures/open_items.sql' %}
-),
+{% include 'measures/open_items_of_day.jinja' %},
 sold AS (
   SELECT
     account_id,

@@ -85,9 +85,9 @@ def _decide(name: str, restate: str | None = None) -> Callable[[World], Any]:
     return lambda world: jobs.decide(world.warehouse, policies()[policy], world.said[f"measure{name}"], restate=restate)
 
 
-def _publish(name: str) -> Callable[[World], Any]:
+def _publish(name: str, *, tell: bool = False) -> Callable[[World], Any]:
     policy = RUNS[name][0]
-    return lambda world: jobs.publish(world.warehouse, policies()[policy], world.said[f"decide{name}"])
+    return lambda world: jobs.publish(world.warehouse, policies()[policy], world.said[f"decide{name}"], tell=tell)
 
 
 STEPS: dict[str, Callable[[World], Any]] = {
@@ -100,7 +100,7 @@ STEPS: dict[str, Callable[[World], Any]] = {
     "publish": _publish(""),
     "measure the past": _measure(" the past"),
     "decide the past": _decide(" the past"),
-    "publish the past": _publish(" the past"),
+    "publish the past": _publish(" the past", tell=True),
     "measure again": _measure(" again"),
     "decide again": _decide(" again", "the bands of recency were corrected"),
     "publish again": _publish(" again"),
@@ -110,6 +110,7 @@ STEPS: dict[str, Callable[[World], Any]] = {
         world.warehouse, world.said["decide the year"], "director", approved=True
     ),
     "publish the year": _publish(" the year"),
+    "watch credit": lambda world: jobs.watch_credit(world.warehouse, policies(), date(2026, 2, 28), "CNY"),
     "follow up": lambda world: jobs.follow_up(world.warehouse, policies(), date(2026, 2, 28)),
     "write reports": lambda world: jobs.write_reports(world.warehouse, world.settings, NOW),
     "send reports": lambda world: jobs.send_reports(world.warehouse, world.settings, world.mail),

@@ -1,2 +1,0 @@
--- Removes what is left of lists of another day: those of policies that are no longer there.
-DELETE FROM tiering.follow_up WHERE as_of <> :as_of

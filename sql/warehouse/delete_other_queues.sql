@@ -1,0 +1,2 @@
+-- Removes the queue priorities of every other day.
+DELETE FROM tiering.queue_priority WHERE as_of <> :as_of

@@ -1,0 +1,27 @@
+-- Limits that a policy decided.
+CREATE TABLE tiering.credit_limit (
+  policy_id TEXT NOT NULL COMMENT 'Policy',
+  as_of DATE NOT NULL COMMENT 'Day of the run that decided the limit',
+  customer_id TEXT NOT NULL COMMENT 'Key of the grain of the policy',
+  class TEXT COMMENT 'Tier in force on the day; empty: none',
+  kind TEXT NOT NULL COMMENT 'allocated (a share of a budget) or table (by tier or by an indicator)',
+  limit_amount DECIMAL(20, 4) NOT NULL COMMENT 'Credit limit',
+  currency TEXT NOT NULL COMMENT 'ISO 4217 code of every amount in the row: the reporting currency',
+  reason TEXT NOT NULL COMMENT 'share, floor, table, step, cap:<indicator>; of no limit: tier, no_tier, no_sales, no_rate, below, missing:<indicator>',
+  sales_amount DECIMAL(20, 4) COMMENT 'Sales by which a budget was shared',
+  previous_class TEXT COMMENT 'Tier on the day of the limit before',
+  previous_limit DECIMAL(20, 4) COMMENT 'Limit before; empty: none',
+  change_reason TEXT NOT NULL COMMENT 'new, same, tier_up and tier_down (it moved the way the tier did), cap (a cap or floor binds), sales (its own sales moved the same way) or budget (the budget or the part of others moved)',
+  balance DECIMAL(20, 4) NOT NULL COMMENT 'What was open of invoices on the day',
+  overdue_amount DECIMAL(20, 4) NOT NULL COMMENT 'What was open of them and past due, disputes left out',
+  open_order_amount DECIMAL(20, 4) NOT NULL COMMENT 'Orders that were not invoiced yet',
+  exposure DECIMAL(20, 4) NOT NULL COMMENT 'balance + open_order_amount less money paid in advance; never negative',
+  headroom DECIMAL(20, 4) NOT NULL COMMENT 'What of the limit was left; never negative',
+  over_amount DECIMAL(20, 4) NOT NULL COMMENT 'What was owed beyond the limit',
+  action TEXT NOT NULL COMMENT 'stop (no credit), reduce (owes more than the limit), raise (the limit is higher than before) or keep',
+  payment_terms TEXT COMMENT 'cash_on_delivery, prepayment or open_account, where the policy states it for the class',
+  is_key BOOLEAN COMMENT 'Whether the account is a key account; empty: the policy does not say',
+  is_debtor BOOLEAN COMMENT 'Whether it was one of the largest debtors; empty: the policy does not ask',
+  account_manager_id TEXT COMMENT 'Account manager on the day',
+  run_id TEXT NOT NULL COMMENT 'Run that decided the limit'
+) COMMENT 'Credit limits as they were decided. One row per policy, day of a run and account that has a tier, or had a limit before'

@@ -1,0 +1,26 @@
+-- What is owed against the limits in force.
+CREATE TABLE tiering.credit_exposure (
+  policy_id TEXT NOT NULL COMMENT 'Policy',
+  customer_id TEXT NOT NULL COMMENT 'Key of the grain of the policy',
+  entity TEXT NOT NULL COMMENT 'Selling company towards which people gave a limit; empty: the account as a whole',
+  as_of DATE NOT NULL COMMENT 'Day that was looked at, the latest one',
+  class TEXT COMMENT 'Tier in force on the day; empty: none',
+  kind TEXT NOT NULL COMMENT 'allocated, table, or temporary (people gave a limit for a while)',
+  limit_amount DECIMAL(20, 4) COMMENT 'The limit of the account; empty: unlimited',
+  effective_limit DECIMAL(20, 4) COMMENT 'The lowest of the limits of the account, its group and the selling company; empty: nothing binds',
+  limited_by TEXT COMMENT 'account, entity or group: the limit that leaves least; empty: nothing binds',
+  currency TEXT NOT NULL COMMENT 'ISO 4217 code of every amount in the row: the reporting currency',
+  balance DECIMAL(20, 4) NOT NULL COMMENT 'What is open of invoices',
+  overdue_amount DECIMAL(20, 4) NOT NULL COMMENT 'What is open of them and past due, disputes left out',
+  open_order_amount DECIMAL(20, 4) NOT NULL COMMENT 'Orders that are not invoiced yet; they name no selling company',
+  exposure DECIMAL(20, 4) NOT NULL COMMENT 'balance + open_order_amount less money paid in advance; never negative',
+  group_id TEXT COMMENT 'Group of the account; empty: none',
+  group_exposure DECIMAL(20, 4) NOT NULL COMMENT 'Exposures of all accounts of the group, added',
+  headroom DECIMAL(20, 4) COMMENT 'What is left of the limit that leaves least; never negative; empty: nothing binds',
+  over_amount DECIMAL(20, 4) NOT NULL COMMENT 'What is owed beyond the limit that binds most',
+  over_since DATE COMMENT 'Day on which it was first seen to be over without a break; empty: it is not',
+  action TEXT NOT NULL COMMENT 'stop (no credit), reduce (owes more than a limit), raise (the limit is higher than before the last decision) or keep',
+  payment_terms TEXT COMMENT 'cash_on_delivery, prepayment or open_account, where the policy states it for the class',
+  decided_on DATE NOT NULL COMMENT 'Day of the run that decided the limit',
+  account_manager_id TEXT COMMENT 'Account manager on that day'
+) COMMENT 'Who is over, as of the latest day. One row per policy and account that has a tier or a limit, and one per selling company towards which it has a limit'
