@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -15,7 +15,9 @@ from reports.digest import Care, Digest, FollowUp, NearCustomer, ProvisionalGrad
 from reports.outlook_words import NearLine
 from sql.credit_report import localized
 from sql.measure import read_library
+from sql.recipients import Owner
 from sql.statements import run
+from sql.tier_report import PublishedDay
 from transforms.policy import Policy, parse_policy
 from transforms.probes import domain_of
 
@@ -24,9 +26,6 @@ FOLLOW_UPS_AHEAD = 7
 
 GRADES_AHEAD = 31
 """Days after the day of the list within which a provisional grade is told that is to be made final."""
-
-Owner = Callable[[str | None], str]
-"""Gives the manager who is told of an account."""
 
 
 def begin_of_week(weekday: int | None, today: date) -> date | None:
@@ -87,12 +86,11 @@ def read_care(connection: Connection, owner: Owner) -> dict[str, Care]:
     }
 
 
-def read_near(
-    connection: Connection, policy: Policy, measured: Mapping[str, Any], owner: Owner
-) -> dict[str, list[NearCustomer]]:
+def read_near(connection: Connection, day: PublishedDay, owner: Owner) -> dict[str, list[NearCustomer]]:
     """Return whom a run finds near a line, of every manager; only the latest run of a policy still knows."""
+    policy = day.policy
     found: dict[str, list[NearCustomer]] = defaultdict(list)
-    key = {"policy_id": policy.id, "value": policy.value or "", **measured}
+    key = {"policy_id": policy.id, "value": policy.value or "", **day.measured}
     steps: dict[str, Decimal] = {}
     for row in run(connection, "warehouse/read_near_lines.sql", key):
         if row.indicator not in steps:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection
 
 from reports.digest import CreditChange, CreditSection, CreditTotal, Digest, Over, Share
+from sql.recipients import Owner
 from sql.statements import run
 from transforms.policy import Policy, parse_policy
 
@@ -19,9 +20,6 @@ CONTROLLER = "credit_controller"
 _ACTIONS = ("stop", "reduce", "raise", "keep")
 _AMOUNTS = ("limit", "previous", "raised", "reduced", "squeezed")
 _TOLD = ("policy_id", "customer_id", "entity", "account_manager_id", "over_since")
-
-Owner = Callable[[str | None], str]
-"""Gives the manager who is told of an account."""
 
 
 def read_sections(

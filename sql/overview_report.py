@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -32,7 +32,9 @@ from reports.digest import (
     by_tally,
 )
 from sql.credit_report import localized
+from sql.recipients import Owner, Recipients
 from sql.statements import run
+from sql.tier_report import Moved, PublishedDay, tiers_of
 from transforms.policy import Policy, parse_policy
 
 GENERAL = "general_manager"
@@ -42,30 +44,7 @@ NOBODY = ""
 """Stands for the account manager of customers who have none, and for the region of those who are in none."""
 
 LARGEST_FALLS = 10
-MIX_DAYS = 12
-"""Published days over which tiers are shown, the latest included."""
-
 BUCKETS = ("current", "1_30", "31_60", "61_90", "over_90")
-
-Owner = Callable[[str | None], str]
-"""Gives the manager who is told of a customer."""
-
-
-@dataclass(frozen=True)
-class Moved:
-    """A mover with the account manager and the region that the tables say, whoever is told of it."""
-
-    account_manager_id: str | None
-    region: str | None
-    mover: Mover
-
-
-@dataclass(frozen=True)
-class Mixes:
-    """Customers per tier on the last published days: told to each owner, and over all customers."""
-
-    by_owner: Mapping[str, tuple[TierMix, ...]]
-    overall: tuple[TierMix, ...]
 
 
 @dataclass(frozen=True)
@@ -121,43 +100,16 @@ def faults_of(managers: Mapping[str, Any]) -> ReportingLines:
     return ReportingLines(*(tuple(managers[each].name or each for each in sorted(ids)) for ids in (circular, unknown)))
 
 
-def read_mixes(connection: Connection, policy: Policy, measured: Mapping[str, Any], as_of: date, owner: Owner) -> Mixes:
-    """Return the tiers over the last published days up to one, the owners of that day on every day."""
-    key = {"policy_id": policy.id, "measured_run_id": measured["measured_run_id"], "as_of": as_of, "days": MIX_DAYS}
-    overall: dict[date, Counter[str]] = defaultdict(Counter)
-    by_owner: dict[str, dict[date, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
-    for row in run(connection, "warehouse/read_tier_mixes.sql", key):
-        overall[row.as_of][row.tier] += int(row.customers)
-        if row.is_owned:
-            by_owner[owner(row.account_manager_id)][row.as_of][row.tier] += int(row.customers)
-    days = sorted(overall)
-    return Mixes(
-        {name: tuple(_mix(policy, day, found[day]) for day in days) for name, found in by_owner.items()},
-        tuple(_mix(policy, day, overall[day]) for day in days),
-    )
-
-
-def _mix(policy: Policy, day: date, customers: Counter[str]) -> TierMix:
-    return TierMix(day, tuple((tier, customers[tier]) for tier in _tiers(policy, customers)))
-
-
-def _tiers(policy: Policy, known: Iterable[str]) -> tuple[str, ...]:
-    """Return the tiers of a policy from the best, then those that an earlier version had."""
-    return (*policy.tiers, *sorted(set(known) - set(policy.tiers)))
-
-
 def read_below(
     connection: Connection,
-    policy: Policy,
-    measured: Mapping[str, Any],
-    as_of: date,
+    day: PublishedDay,
     moved: Sequence[Moved],
-    mixes: Mixes,
+    mixes: tuple[TierMix, ...],
     managers: Mapping[str, Any],
     owed: Sequence[Any],
 ) -> DayBelow:
     """Return what overviews need of a published day; `owed`: the rows of overdue follow-ups and accounts over."""
-    key = {"policy_id": policy.id, "as_of": as_of}
+    policy, key = day.policy, day.key
     counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     money: dict[tuple[str, str], Decimal] = {}
     by_manager: dict[str, list[Moved]] = defaultdict(list)
@@ -167,7 +119,7 @@ def read_below(
         manager = managers.get(row.account_manager_id)
         return row.account_manager_id or NOBODY, (manager and manager.region) or row.region or NOBODY
 
-    measured_run = {"measured_run_id": measured["measured_run_id"]}
+    measured_run = {"measured_run_id": day.measured["measured_run_id"]}
     for row in run(connection, "warehouse/read_roll_up.sql", {**key, **measured_run}):
         counts[place(row)]["customers"] += int(row.customers)
     for each in moved:
@@ -196,12 +148,12 @@ def read_below(
     migration = Migration(
         policy_id=policy.id,
         title=localized(policy.title),
-        before_on=before.as_of if before else as_of,
-        as_of=as_of,
-        tiers=_tiers(policy, {tier for pair in pairs for tier in pair if tier}),
+        before_on=before.as_of if before else day.as_of,
+        as_of=day.as_of,
+        tiers=tiers_of(policy, {tier for pair in pairs for tier in pair if tier}),
         customers=pairs,
     )
-    return DayBelow(policy, as_of, by_manager, tallies, mixes.overall, migration)
+    return DayBelow(policy, day.as_of, by_manager, tallies, mixes, migration)
 
 
 def _total(tallies: Iterable[Tally], key: str, name: str, reports_to: str = "") -> Tally:
@@ -238,19 +190,16 @@ def _name(managers: Mapping[str, Any], manager_id: str) -> str:
 
 
 def superior_digests(
-    days: Sequence[DayBelow],
-    managers: Mapping[str, Any],
-    addresses: Mapping[str, str | None],
-    currency: str,
-    only: Collection[str | None] | None = None,
+    days: Sequence[DayBelow], recipients: Recipients, currency: str, only: Collection[str | None] | None = None
 ) -> Iterator[Digest]:
     """Yield what every superior with an address is told of the customers of those below, and of no others.
 
     `only`: the account managers of whom one must be below.
     """
+    managers = recipients.managers
     below = find_below({name: row.reports_to_id for name, row in managers.items()})
     for superior in sorted(below):
-        recipient = addresses.get(superior)
+        recipient = recipients.addresses.get(superior)
         if not recipient or (only is not None and not below[superior].intersection(only)):
             continue
         members = sorted(below[superior])

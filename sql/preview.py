@@ -13,8 +13,9 @@ from sql.connect import Database
 from sql.credit_report import CONTROLLER, read_over
 from sql.errors import TieringError
 from sql.explain import did_you_mean
-from sql.news import FALLBACK, News, Terms, gather, read_key_fields
+from sql.news import News, Terms, gather, read_key_fields
 from sql.overview_report import GENERAL
+from sql.recipients import FALLBACK
 from sql.schema import reading
 from sql.statements import run
 from transforms.policy import parse_policy

@@ -31,8 +31,9 @@ from reports.wording import Language
 from sql.connect import Database, connected, kept_open
 from sql.digests import Written, write_digests
 from sql.news import Terms
-from sql.overview_report import MIX_DAYS, faults_of, find_below
+from sql.overview_report import faults_of, find_below
 from sql.preview import read_preview
+from sql.tier_report import MIX_DAYS
 from tiering import jobs
 from tiering.settings import read_settings
 from tools.browser import Browser, find_browser
