@@ -402,11 +402,13 @@ Mails = dict[str, tuple[str, str, dict[str, list[tuple[Any, ...]]]]]
 
 
 def taken(database: Database) -> Mails:
-    """Return subject, text and sheets of every mail by manager, and forget the mails."""
+    """Return subject, text and sheets of every mail by manager, forget the mails; those on teams are left out."""
     found = {}
     rows = query(database, "SELECT account_manager_id, subject, message FROM tiering.email_outbox")
     for manager_id, subject, message in rows:
         mail = message_from_string(message, policy=policy.default)
+        if mail["Subject"].startswith(("Tiers of your team", "团队客户分级")):
+            continue
         body = mail.get_body(("plain",))
         assert body is not None
         (part,) = mail.iter_attachments()

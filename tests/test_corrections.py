@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -80,8 +81,10 @@ def told(database: Database) -> dict[str, list[Mail]]:
         body = mail.get_body(("plain",))
         assert body is not None
         text = str(body.get_content()).replace("\r\n", "\n")
-        moves = [line for line in text.partition("Will go down")[0].splitlines() if line.startswith("* ")]
-        moves = [" ".join((line.partition("(")[2][:2], line.split(" | ")[1])) for line in moves]
+        told_of = re.split(r"Will go down|Near a line", text)[0]
+        moves = [
+            " ".join(move) for move in re.findall(r"^\* .+ \((C\d)\) \| ([^|\n]+?)(?: \| .*)?$", told_of, re.MULTILINE)
+        ]
         assert ("Correction: this message replaces" in text) == mail["Subject"].endswith("(correction)")
         found.setdefault(manager_id, []).append(Mail(mail["Subject"], sorted(moves), text))
     return found

@@ -87,7 +87,7 @@ def test_documented_defaults_are_the_defaults() -> None:
         cell = rows[f"TIERING_{field.name.upper()}"][1]
         value = getattr(defaults, field.name)
         if value and not isinstance(value, Path):
-            assert cell == f"`{value}`", field.name
+            assert cell == f"`{str(value).lower() if value is True else value}`", field.name
         elif isinstance(value, Path):
             assert cell == f"`{value.name}`", field.name
 

@@ -210,8 +210,11 @@ def check_pages(mails: dict[str, Arrived]) -> None:
     harmless = Elements(mails["m1@corp.example"].html).found
     hostile = Elements(mails["m2@corp.example"].html)
     assert hostile.found == harmless, "the same elements and attributes as where every name is plain"
-    assert not any(tag in ("script", "img", "iframe", "object", "form") for tag, _ in hostile.found)
+    assert not any(tag in ("script", "iframe", "object", "form") for tag, _ in hostile.found)
     assert not any(name.startswith("on") for _, name in hostile.found)
+    sources = re.findall(r'<img\b[^>]*?\bsrc="([^"]*)"', mails["m2@corp.example"].html)
+    assert len(sources) == sum(1 for tag, name in hostile.found if (tag, name) == ("img", "src")) > 0
+    assert all(source.startswith("cid:") for source in sources), "pictures come with the mail, none from elsewhere"
     text = " ".join(hostile.words)
     assert HOSTILE["page"][:60] in text
     assert HOSTILE["template"][:40] in text
@@ -270,7 +273,7 @@ def check_in_a_browser(mail: Arrived, folder: Path) -> None:
     ).stdout
     dom = Elements(made)
     assert ("script", "") not in dom.found
-    assert ("img", "") not in dom.found
+    assert set(re.findall(r'<img\b[^>]*?\bsrc="([^"]{4})', made)) == {"cid:"}
     assert "pwned" in " ".join(dom.words), "the name is there, as text"
     title = re.search(r"<title>(.*?)</title>", made)
     assert title is not None
