@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from reports.blocks import Block, Group, Line
-from reports.charts import open_in_words, picture_of_ageing
+from reports.charts import ageing_in_words, open_in_words, picture_of_ageing
 from reports.digest import CreditChange, CreditSection, CreditTotal, Digest, Over, by_amount_over, by_credit_at_stake
 from reports.text import clean_text
 from reports.tier_page import key_of, name_of
@@ -150,17 +150,24 @@ def lay_out_over(digest: Digest, language: Language) -> tuple[Block, ...]:
 
 
 def lay_out_ageing(digest: Digest, language: Language, *, has_charts: bool = True) -> tuple[Block, ...]:
-    """Lay out what is open by how long it is overdue; nothing where nothing is."""
+    """Lay out what is open by how long it is overdue, the reporting currency first; nothing where nothing is."""
     _ = language
-    return tuple(
+    found = [each for each in digest.ageing if any(amount > 0 for _name, amount in each.buckets) or each.disputed > 0]
+    if not found:
+        return ()
+    first, *others = sorted(found, key=lambda each: (each.currency != digest.currency, each.currency))
+    lines = tuple(
+        Line(name=each.currency, reasons=(*open_in_words(each, language), ageing_in_words(each, language)))
+        for each in others
+    )
+    return (
         Block(
             title=_("Receivables by age"),
-            day=_.date(ageing.as_of),
-            lead=tuple(open_in_words(ageing, language)),
-            picture=picture_of_ageing(ageing, language) if has_charts else None,
-        )
-        for ageing in digest.ageing
-        if any(amount > 0 for _bucket, amount in ageing.buckets) or ageing.disputed > 0
+            day=_.date(first.as_of),
+            lead=tuple(open_in_words(first, language)),
+            picture=picture_of_ageing(first, language) if has_charts else None,
+            groups=(Group(lines, _("In other currencies")),) if lines else (),
+        ),
     )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from test_care_mails import FULL, a_follow_up, a_near
 from test_credit_mails import a_change, a_report, a_section, an_over, an_overall
 from test_reports_render import HOSTILE, a_full_digest, a_mover, a_notice
 
@@ -84,8 +85,14 @@ def a_rich_digest(locale: str) -> Digest:
         *("C-1", LONGEST, "credit_rating", "AA", "B" * 80, date(2026, 3, 30), "customers", "7", date(2026, 3, 31))
     )
     buckets = ("ageing_current", "ageing_1_30", "ageing_31_60", "ageing_61_90", "ageing_over_90")
+    care = replace(
+        FULL,
+        near=(*FULL.near, *(a_near(customer_id=f"N-{n:03}", customer_name=NAMES[n % len(NAMES)]) for n in range(30))),
+        follow_ups=(*FULL.follow_ups, a_follow_up(customer_name=LONGEST, task={"en": LONGEST, "zh": "W" * 90})),
+    )
     return replace(
         full,
+        care=care,
         sections=(section, chinese),
         migrations=(Migration(section.policy_id, {}, date(2026, 2, 28), date(2026, 3, 31), ("A", "B", "D"), moves),),
         ageing=(

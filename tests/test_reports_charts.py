@@ -171,6 +171,16 @@ def test_what_is_open_is_said_in_full_amounts() -> None:
     assert charts.open_in_words(AGEING, ZH)[1] == "其中逾期：¥400（40.0%）"
 
 
+def test_the_reporting_currency_is_drawn_and_the_others_are_said_below_it() -> None:
+    euros, dollars = (replace(AGEING, currency=currency) for currency in ("EUR", "USD"))
+    rendered = render_digest(replace(a_digest(), ageing=(dollars, euros, AGEING)))
+    said = rendered.text.partition("Receivables by age\n")[2]
+    assert [picture.name[:6] for picture in rendered.pictures] == ["ageing"]
+    assert said.index("Open: CN¥1,000") < said.index("In other currencies") < said.index("* EUR") < said.index("* USD")
+    assert f"{charts.ageing_in_words(dollars, EN)}" in said
+    assert "In other currencies" not in render_digest(replace(a_digest(), ageing=(euros,))).text
+
+
 def test_nothing_open_draws_nothing_and_says_nothing() -> None:
     nothing = replace(AGEING, buckets=tuple((bucket, D(0)) for bucket, _ in AGEING.buckets), disputed=D(0))
     assert picture_of_ageing(nothing, EN) is None
@@ -328,7 +338,8 @@ def test_pictures_stand_beside_the_page_that_shows_them(locale: str) -> None:
 
 def test_two_blocks_that_show_the_same_chart_share_one_part() -> None:
     digest = everything_to_draw()
-    rendered = render_digest(replace(digest, ageing=(AGEING, replace(AGEING, as_of=FEBRUARY))))
+    sections = (*digest.sections, replace(digest.sections[0], policy_id="another"))
+    rendered = render_digest(replace(digest, sections=sections))
     assert len(rendered.pictures) == 4
     read = message_from_bytes(bytes(a_message(rendered)), policy=policy.default)
     parts = [part["Content-ID"] for part in read.walk() if part.get_content_type() == "image/png"]

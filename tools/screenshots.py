@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tools.browser import Browser
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
-LANGUAGES = {"en": "en", "zh": "zh-CN"}
+TITLES = {"en": "Customer tiers", "zh": "客户分级"}
 HEIGHTS = {360: 780, 1200: 960}
 """How much of a mail is shown in a window of which width; the card is 640 pixels wide, so a wide picture is cropped."""
 MARGIN = 24
@@ -25,17 +25,16 @@ COLOURS = 128
 SCALE = 2  # pages shrink pictures; so they stay sharp
 
 
-def newest_mail(folder: Path, tag: str) -> Path:
-    """Return the page in one language of the latest day with most in it, that of a fallback or controller aside."""
+def newest_mail(folder: Path, language: str) -> Path:
+    """Return the account manager's page in one language of the latest day with most in it."""
+    begin = f"<title>{TITLES[language]} 2"  # the day follows; a team's, a controller's and a whole company's say more
     pages = [
         page
         for page in folder.glob("????-??-??-*.html")
-        if "-fallback-" not in page.name
-        and "-credit_controller-" not in page.name
-        and f'<html lang="{tag}"' in page.read_text(encoding="utf-8")[:200]
+        if "-fallback-" not in page.name and begin in page.read_text(encoding="utf-8")
     ]
     if not pages:
-        raise SystemExit(f"screenshots: {folder} holds no manager's mail in {tag}; run make demo, and name its folder")
+        raise SystemExit(f"screenshots: {folder} holds no account manager's mail in {language}; run make demo, and name its folder")
     latest = max(page.name[:10] for page in pages)
     of_the_day = [page for page in pages if page.name.startswith(latest)]
     return max(of_the_day, key=lambda page: (page.stat().st_size, page.name))
@@ -58,8 +57,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(".demo"), help="folder of a demo (default: .demo)")
     folder = parser.parse_args().folder / "mail"
     with Browser() as browser:
-        for language, tag in LANGUAGES.items():
-            page = newest_mail(folder, tag)
+        for language in TITLES:
+            page = newest_mail(folder, language)
             for width, height in HEIGHTS.items():
                 for scheme in ("light", "dark"):
                     browser.open(page, width, scheme, height=height, scale=SCALE)
