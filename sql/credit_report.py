@@ -83,7 +83,13 @@ def over_by_manager(
 
 
 def controller_digest(
-    connection: Connection, sections: Sequence[CreditSection], rows: Sequence[Any], address: str, currency: str
+    connection: Connection,
+    sections: Sequence[CreditSection],
+    rows: Sequence[Any],
+    *,
+    address: str,
+    locale: str,
+    currency: str,
 ) -> Digest:
     """Return what the credit controller is told: the runs, and everybody who is over a limit."""
     titles = _titles_over(connection, rows)
@@ -91,7 +97,7 @@ def controller_digest(
         manager_id=CONTROLLER,
         manager_name="",
         recipient=address,
-        locale="en",
+        locale=locale,
         currency=currency,
         sections=(),
         quarantined=(),

@@ -52,6 +52,7 @@ def write_digests(
     sender: str,
     fallback_address: str,
     credit_controller: str = "",
+    credit_controller_locale: str = "en",
     general_manager: str = "",
     general_manager_locale: str = "en",
     today: datetime | None = None,
@@ -75,7 +76,13 @@ def write_digests(
     """
     now = today or datetime.now(UTC)
     terms = Terms(
-        currency, fallback_address, credit_controller, stale_after_days, general_manager, general_manager_locale
+        currency,
+        fallback_address,
+        credit_controller,
+        credit_controller_locale,
+        stale_after_days,
+        general_manager,
+        general_manager_locale,
     )
     with connected(warehouse, "tiering_warehouse") as connection:
         lock(connection, "digests")

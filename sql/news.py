@@ -47,6 +47,7 @@ class Terms:
     currency: str
     fallback_address: str = ""
     credit_controller: str = ""
+    credit_controller_locale: str = "en"
     stale_after_days: int = STALE_AFTER_DAYS
     general_manager: str = ""
     general_manager_locale: str = "en"
@@ -107,8 +108,15 @@ def gather(connection: Connection, news: News, terms: Terms, today: date) -> Ite
 
     is_newly_over = any(news.is_whole or not row.is_known for row in news.over) and not news.is_correction
     if terms.credit_controller and (said.decided or is_newly_over):
-        controllers = controller_digest(connection, said.decided, news.over, terms.credit_controller, terms.currency)
-        yield replace(controllers, is_correction=news.is_correction, ageing=all_ageing)
+        digest = controller_digest(
+            connection,
+            said.decided,
+            news.over,
+            address=terms.credit_controller,
+            locale=terms.credit_controller_locale,
+            currency=terms.currency,
+        )
+        yield replace(digest, is_correction=news.is_correction, ageing=all_ageing)
     for digest in _manager_digests(connection, news, terms, recipients, said, refused, corrected):
         yield replace(digest, sources=sources, ageing=ageing.get(digest.manager_id, ()))
     for digest in superior_digests(said.below, recipients, terms.currency, corrected):

@@ -668,8 +668,10 @@ def test_the_same_news_has_the_same_message_id(mm: Database) -> None:
     assert query(mm, "SELECT message_id FROM tiering.email_outbox ORDER BY 1") == names
 
 
-def test_the_job_takes_the_address_from_the_settings(mm: Database) -> None:
-    jobs.write_reports(mm, read_settings({"TIERING_CREDIT_CONTROLLER": "Credit@Tiering.Example"}))
-    found = query(mm, "SELECT recipient FROM tiering.email_outbox "
-                  "WHERE account_manager_id = 'credit_controller'")  # fmt: skip
-    assert found == [("Credit@tiering.example",)]
+def test_the_job_takes_address_and_language_from_the_settings(mm: Database) -> None:
+    given = {"TIERING_CREDIT_CONTROLLER": "Credit@Tiering.Example", "TIERING_CREDIT_CONTROLLER_LOCALE": "zh"}
+    jobs.write_reports(mm, read_settings(given))
+    ((recipient, subject),) = query(mm, "SELECT recipient, subject FROM tiering.email_outbox "
+                                    "WHERE account_manager_id = 'credit_controller'")  # fmt: skip
+    assert recipient == "Credit@tiering.example"
+    assert subject.startswith("信用额度 20")

@@ -92,6 +92,8 @@ def test_charts_are_drawn_unless_it_says_false(value: str, drawn: bool) -> None:
         ("TIERING_FIRST_DAY", "01/02/2024"),
         ("TIERING_FALLBACK_MANAGER", "a@b.example,c@d.example"),
         ("TIERING_CREDIT_CONTROLLER", "nobody"),
+        ("TIERING_CREDIT_CONTROLLER_LOCALE", "fr"),
+        ("TIERING_GENERAL_MANAGER_LOCALE", "fr"),
         ("TIERING_FOLLOW_UPS_ON", "Monday"),
         ("TIERING_FOLLOW_UPS_ON", "weekly"),
         ("TIERING_ALERT_EMAIL", "nobody"),

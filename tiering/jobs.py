@@ -499,6 +499,7 @@ def write_reports(warehouse: Database, settings: Settings, now: datetime | None 
         sender=settings.sender,
         fallback_address=settings.fallback_manager,
         credit_controller=settings.credit_controller,
+        credit_controller_locale=settings.credit_controller_locale,
         general_manager=settings.general_manager,
         general_manager_locale=settings.general_manager_locale,
         today=now,

@@ -45,6 +45,7 @@ def run_report(
         here.reporting_currency,
         here.fallback_manager,
         here.credit_controller,
+        here.credit_controller_locale,
         here.stale_after_days,
         here.general_manager,
         here.general_manager_locale,

@@ -50,6 +50,7 @@ class Settings:
     sender: str = ""
     fallback_manager: str = ""
     credit_controller: str = ""
+    credit_controller_locale: str = "en"
     general_manager: str = ""
     general_manager_locale: str = "en"
     alert_email: str = ""
@@ -242,8 +243,9 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
             if kept not in ("", "forever") and not re.fullmatch(r"[1-9][0-9]{0,4}", kept):
                 raise TieringError(f"TIERING_{name.upper()}: a whole number of days from 1 is needed, or forever")
             values[name] = None if kept in ("", "forever") else int(kept)
-    if given.get("general_manager_locale", "en") not in ("en", "zh"):
-        raise TieringError("TIERING_GENERAL_MANAGER_LOCALE: en or zh is needed")
+    for name in ("credit_controller_locale", "general_manager_locale"):
+        if given.get(name, "en") not in ("en", "zh"):
+            raise TieringError(f"TIERING_{name.upper()}: en or zh is needed")
     for name in ("strict_roles", "charts"):
         if name in given:
             if given[name] not in ("true", "false"):
