@@ -36,13 +36,7 @@ def credit():
     @task.sensor(mode="reschedule", poke_interval=60, timeout=runtime.settings().facts_timeout_hours * 3600)
     @runtime.one_line_errors
     def wait(**context) -> bool:
-        from tiering import jobs
-        from tiering.connections import WAREHOUSE, database_of, owner_of
-
-        warehouse = database_of(WAREHOUSE)
-        jobs.prepare_warehouse(warehouse, owner_of())
-        through = jobs.covered_through(warehouse)
-        return through is not None and through >= runtime.day_of(context, "previous_day")
+        return runtime.facts_reach(lambda: runtime.day_of(context, "previous_day"))
 
     @task
     @runtime.one_line_errors

@@ -72,14 +72,7 @@ def build_tier_dag(policy, here):
         @task.sensor(mode="reschedule", poke_interval=60, timeout=here.facts_timeout_hours * 3600)
         @runtime.one_line_errors
         def wait(**context) -> bool:
-            from tiering import jobs
-            from tiering.connections import WAREHOUSE, database_of, owner_of
-
-            warehouse = database_of(WAREHOUSE)
-            jobs.prepare_warehouse(warehouse, owner_of())
-            as_of = runtime.as_of_of(context, policy)
-            through = jobs.covered_through(warehouse)
-            return through is not None and through >= as_of
+            return runtime.facts_reach(lambda: runtime.as_of_of(context, policy))
 
         @task
         @runtime.one_line_errors

@@ -29,9 +29,8 @@ from reports.care_page import (
     lay_out_visits,
 )
 from reports.credit_page import lay_out_ageing, lay_out_credit, lay_out_over
-from reports.digest import Digest, Direction, Mover
+from reports.digest import Digest, Direction, Mover, SourceDay
 from reports.overview_page import overview_page
-from reports.overview_sheets import list_overview
 from reports.text import clean_text
 from reports.tier_page import going, lay_out_key_fields, lay_out_notices, lay_out_quarantined, lay_out_tiers
 from reports.wording import Language, entity_in_words
@@ -57,7 +56,7 @@ def render_digest(digest: Digest, *, has_charts: bool = True) -> RenderedDigest:
     with decimal.localcontext() as context:
         context.prec = 60  # a sum of money must not meet the default of 28 digits
         page = _lay_out(digest, language, has_charts)
-        workbook = write_workbook(digest, page.subject, list_overview(digest, language), language)
+        workbook = write_workbook(digest, page.subject, language)
     html = _environment().get_template("digest.html.j2").render(page=page, _=language)
     text = _environment().get_template("digest.txt.j2").render(page=page, _=language)
     # The text is escaped like everything else and unescaped once, whole: no template can forget to escape.
@@ -116,20 +115,20 @@ def _lay_out(digest: Digest, language: Language, has_charts: bool) -> Page:
         if digest.kind in ("superior", "general")
         else (
             *lay_out_tiers(digest, language, has_charts=has_charts),
+            *lay_out_notices(digest, language),
             *lay_out_near(digest, language),
             *lay_out_follow_ups(digest, language),
             *lay_out_grades(digest, language),
             *lay_out_credit(digest, language),
             *lay_out_over(digest, language),
             *lay_out_ageing(digest, language, has_charts=has_charts),
-            *lay_out_notices(digest, language),
             *lay_out_visits(digest, language),
             *lay_out_key_fields(digest, language),
             *lay_out_quarantined(digest, language),
         ),
         as_of_days=_("; ").join(_.date(day) for day in days),
-        sources=_sources(digest, language),
-        stale=_sources(replace(digest, sources=tuple(s for s in digest.sources if s.is_stale)), language),
+        sources=_sources(digest.sources, language),
+        stale=_sources((source for source in digest.sources if source.is_stale), language),
     )
     if digest.kind in ("superior", "general"):
         return overview_page(digest, page, language, has_charts=has_charts)
@@ -155,11 +154,11 @@ def _for_controller(digest: Digest, page: Page, language: Language) -> Page:
     )
 
 
-def _sources(digest: Digest, language: Language) -> str:
+def _sources(sources: Iterable[SourceDay], language: Language) -> str:
     """Through which day every entity was loaded; entities of the same day together, the oldest first."""
     _ = language
     by_day: dict[date, list[str]] = {}
-    for source in sorted(digest.sources, key=lambda s: s.through_on):
+    for source in sorted(sources, key=lambda s: s.through_on):
         by_day.setdefault(source.through_on, []).append(entity_in_words(source.entity, language))
     return _("; ").join(
         _("{label}: {count}", label=_(", ").join(names), count=_.date(day)) for day, names in by_day.items()

@@ -107,6 +107,17 @@ def day_of(context: Any, calendar: str) -> date:
     )
 
 
+def facts_reach(find_day: Callable[[], date]) -> bool:
+    """Make the warehouse ready, and say whether facts are loaded through a day, which is asked for then."""
+    from tiering import jobs
+    from tiering.connections import WAREHOUSE, database_of, owner_of
+
+    warehouse = database_of(WAREHOUSE)
+    jobs.prepare_warehouse(warehouse, owner_of())
+    through = jobs.covered_through(warehouse)
+    return through is not None and through >= find_day()
+
+
 def alert_engineers(context: Any) -> None:
     """Tell the engineers that a task failed: by mail where there is a server, else as a file in the mail folder.
 

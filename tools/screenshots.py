@@ -34,7 +34,9 @@ def newest_mail(folder: Path, language: str) -> Path:
         if "-fallback-" not in page.name and begin in page.read_text(encoding="utf-8")
     ]
     if not pages:
-        raise SystemExit(f"screenshots: {folder} holds no account manager's mail in {language}; run make demo, and name its folder")
+        raise SystemExit(
+            f"screenshots: {folder} holds no account manager's mail in {language}; run make demo, and name its folder"
+        )
     latest = max(page.name[:10] for page in pages)
     of_the_day = [page for page in pages if page.name.startswith(latest)]
     return max(of_the_day, key=lambda page: (page.stat().st_size, page.name))
