@@ -210,6 +210,8 @@ def tried_values(policy: Policy, row: Row, name: str) -> list[Decimal]:
     named = bounds_of(policy, name)
     low, high = sorted((value * Decimal("0.88"), value * Decimal("1.14")))
     between = {low + (high - low) * part / 12 for part in range(13)} | {value + part for part in (-1, 1)}
+    assert policy.outlook is not None
+    between |= {value * (1 - policy.outlook.near), value / (1 - policy.outlook.near)}  # as far as near goes
     found = set()
     for near in named | others | between:
         floor = Decimal((Fraction(near) / Fraction(step)).__floor__()) * step
