@@ -108,14 +108,17 @@ def day_of(context: Any, calendar: str) -> date:
 
 
 def facts_reach(find_day: Callable[[], date]) -> bool:
-    """Make the warehouse ready, and say whether facts are loaded through a day, which is asked for then."""
+    """Make the warehouse ready, and say whether facts are loaded through a day.
+
+    `find_day` is asked once it is ready, and refuses a run by hand before there are any facts.
+    """
     from tiering import jobs
     from tiering.connections import WAREHOUSE, database_of, owner_of
 
     warehouse = database_of(WAREHOUSE)
     jobs.prepare_warehouse(warehouse, owner_of())
-    through = jobs.covered_through(warehouse)
-    return through is not None and through >= find_day()
+    day, through = find_day(), jobs.covered_through(warehouse)
+    return through is not None and through >= day
 
 
 def alert_engineers(context: Any) -> None:
