@@ -35,7 +35,7 @@ from companies import (
 from openpyxl import load_workbook
 from test_reports_render import HOSTILE, Html, a_digest, luminance
 
-import reports.workbook
+import reports.credit_sheets
 from reports.credit_page import MAX_LIMITS, MAX_OVER
 from reports.digest import CreditChange, CreditSection, CreditTotal, Digest, Over, Share, digest_is_quiet
 from reports.render import RenderedDigest, render_digest
@@ -381,7 +381,7 @@ def test_the_workbook_of_a_manager_has_them_after_movers_and_tiers_in_chinese() 
 
 
 def test_of_too_many_limits_those_with_the_most_money_are_in_the_workbook(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reports.workbook, "MAX_ROWS", 2)
+    monkeypatch.setattr(reports.credit_sheets, "MAX_ROWS", 2)
     limits = [a_change(customer_id=f"C-{n}", previous=D(0), limit=D(n)) for n in range(1, 6)]
     over = tuple(an_over(customer_id=f"C-{n}", over=D(n)) for n in range(1, 6))
     sheets = sheets_of(render_digest(a_digest(credit=(a_section(*limits),), over=over)))
