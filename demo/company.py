@@ -160,8 +160,40 @@ def generate_company(
     return Company(tables=tables, dirt=dirt)
 
 
+def generate_trade(
+    customers: int,
+    seed: int,
+    first_day: date,
+    last_day: date,
+    *,
+    block: str,
+    lines_likely: tuple[float, ...] = (1.0,),
+    orders_a_month: float = 0.55,
+) -> dict[str, pa.Table]:
+    """The trade of such a company in bulk: partners, invoices, lines, debtor items and receipts, without dirt.
+
+    `block` begins every number, so that the tables of several blocks fit together. `lines_likely` is how likely an
+    order has one line, two, and so on; `orders_a_month` the median of the customers' rates. Equal arguments give
+    equal tables.
+    """
+    streams = [
+        np.random.Generator(np.random.PCG64(topic))
+        for topic in np.random.SeedSequence((seed, *block.encode())).spawn(4)
+    ]
+    first, last = np.datetime64(first_day, "D"), np.datetime64(last_day, "D")
+    partners, partner_table = _found_partners(streams[0], customers, first, last, block)
+    documents, invoices, lines = _trade(streams[1], partners, first, last, block, lines_likely, orders_a_month)
+    return {
+        "business_partner": partner_table,
+        "invoice": invoices,
+        "invoice_line": lines,
+        "debtor_item": _post_debtor_items(streams[2], partners, documents),
+        "cash_receipt": _receive_cash(streams[3], partners, documents, first, last, block),
+    }
+
+
 def _found_partners(
-    rng: np.random.Generator, count: int, first: np.datetime64, last: np.datetime64
+    rng: np.random.Generator, count: int, first: np.datetime64, last: np.datetime64, block: str = ""
 ) -> tuple[_Partners, pa.Table]:
     position = np.arange(count, dtype=np.int64)
     # Head offices, their branches (the head pays) and sister companies (same group, pay for themselves).
@@ -190,7 +222,7 @@ def _found_partners(
     is_prospect = (role == 0) & (rng.random(count) < 0.03)
 
     width = max(6, len(str(count + 100)))
-    partner_no = make_numbers("", position + 1, width)
+    partner_no = make_numbers(block, position + 1, width)
     credit_line = np.rint(rng.lognormal(np.log(40), 0.9, count)).astype(np.int64) * 500_000
     trade = rng.integers(0, len(_TRADES), count)
     partner_table = pa.table(
@@ -316,16 +348,22 @@ def _name_partners(
 
 
 def _trade(
-    rng: np.random.Generator, partners: _Partners, first: np.datetime64, last: np.datetime64
+    rng: np.random.Generator,
+    partners: _Partners,
+    first: np.datetime64,
+    last: np.datetime64,
+    block: str = "",
+    lines_likely: tuple[float, ...] = (0.45, 0.30, 0.15, 0.10),
+    orders_a_month: float = 0.55,
 ) -> tuple[_Documents, pa.Table, pa.Table]:
     """Invoices with one to four lines, and credit notes for some of them."""
-    partner, posted = _draw_orders(rng, partners, first, last)
+    partner, posted = _draw_orders(rng, partners, first, last, orders_a_month)
     ticket = rng.lognormal(np.log(5000), 1.1, len(partners.payer)) * np.where(
         partners.head == np.arange(len(partners.payer)), 2.0, 1.0
     )
     growth = rng.normal(0, 0.35, len(partners.payer))
 
-    lines_each = rng.choice([1, 2, 3, 4], size=len(partner), p=[0.45, 0.30, 0.15, 0.10])
+    lines_each = rng.choice(np.arange(1, len(lines_likely) + 1), size=len(partner), p=lines_likely)
     document = np.repeat(np.arange(len(partner)), lines_each)
     line = np.arange(len(document)) - np.repeat(np.cumsum(lines_each) - lines_each, lines_each)
     level = ticket[partner] * np.exp(growth[partner] * (posted - first).astype(float) / 365)
@@ -364,7 +402,7 @@ def _trade(
     order = np.argsort(posted, kind="stable")
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
-    document_no = make_numbers("RV", np.arange(1, len(order) + 1), 9)
+    document_no = make_numbers(f"RV{block}", np.arange(1, len(order) + 1), 9)
     due = np.where(is_credit, posted, posted + partners.terms_days[partner])
     documents = _Documents(document_no, partner[order], posted[order], due[order], is_credit[order], gross[order])
 
@@ -407,13 +445,13 @@ def _win_project(in_cny: Floats, document: Ints, partner: Ints, posted: Days, la
 
 
 def _draw_orders(
-    rng: np.random.Generator, partners: _Partners, first: np.datetime64, last: np.datetime64
+    rng: np.random.Generator, partners: _Partners, first: np.datetime64, last: np.datetime64, orders_a_month: float
 ) -> tuple[Ints, Days]:
     """Who ordered on which day: a rate per customer, bent by season, breaks and the luck of each month."""
     count = len(partners.payer)
     months = np.arange(first.astype("datetime64[M]"), last.astype("datetime64[M]") + 1)
     month = np.arange(len(months))
-    rate = rng.lognormal(np.log(0.55), 0.75, count)
+    rate = rng.lognormal(np.log(orders_a_month), 0.75, count)
     swing = rng.uniform(0, 0.6, count)
     phase = month[None, :] + rng.integers(0, 12, count)[:, None]
     season = 1 + swing[:, None] * np.sin(2 * np.pi * phase / 12)
@@ -474,6 +512,7 @@ def _receive_cash(
     documents: _Documents,
     first: np.datetime64,
     last: np.datetime64,
+    block: str = "",
 ) -> pa.Table:
     """What accounts paid: at once, in advance, early, late, in parts or never, by their discipline."""
     count, payer = len(documents.partner), partners.payer[documents.partner]
@@ -532,7 +571,7 @@ def _receive_cash(
     document = document[order]
     return pa.table(
         {
-            "receipt_no": make_numbers("ZE", np.arange(1, len(order) + 1), 9),
+            "receipt_no": make_numbers(f"ZE{block}", np.arange(1, len(order) + 1), 9),
             "debtor_no": pick(partners.partner_no, payer[document]),
             "value_day": make_days(day[order]),
             "receipt_amount": make_money(amount[order]),

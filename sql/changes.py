@@ -65,6 +65,7 @@ def write_changes(
         }
         in_force = as_it_ran(days[day].policy_version)
         rest = moves[~moves["customer_id"].isin(list(found))]
+        _fill_moved(connection, list(moves["customer_id"]))
         managers = _managers(connection, policy.id, last_run)
         earlier = _run_before(connection, policy.id, day)
         if earlier is not None:
@@ -105,6 +106,10 @@ def _add(connection: Connection, policy_id: str, changes: list[dict[str, Any]]) 
     rows = [{**change, "policy_id": policy_id, "recorded_at": now} for change in changes]
     columns = {name: pa.array([row[name] for row in rows], types.get(name, pa.string())) for name in rows[0]}
     write_arrow(connection, "tiering.tier_change", pa.table(columns))
+
+
+def _fill_moved(connection: Connection, customers: list[str]) -> None:
+    fill(connection, "moved", {"customer_id": "TEXT"}, [(customer_id,) for customer_id in customers])
 
 
 def _managers(connection: Connection, policy_id: str, day: Day) -> dict[str, str | None]:
@@ -186,7 +191,7 @@ def _drivers(
 
 
 def _indicators(connection: Connection, policy: Policy, day: Day, customers: list[str]) -> pd.DataFrame:
-    fill(connection, "moved", {"customer_id": "TEXT"}, [(customer_id,) for customer_id in customers])
+    _fill_moved(connection, customers)
     key = {"policy_id": policy.id, "as_of": day.as_of, "revision": day.revision}
     rows = run(connection, "warehouse/read_components_of_moved.sql", key).all()
     components = pd.DataFrame(rows, columns=["customer_id", "indicator", "value", "value_text"], dtype=object)

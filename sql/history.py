@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,9 @@ from sqlalchemy import Connection
 
 from sql.connect import read_arrow, write_arrow
 from sql.erasure import read_erased
-from sql.facts import fill
+from sql.facts import analyze, fill, rebuild
 from sql.people import check_overrides
-from sql.runs import run_id_of
+from sql.runs import Run, run_id_of
 from sql.statements import render, run
 from transforms.calendar import LONGEST
 from transforms.fold import SPELL_COLUMNS
@@ -26,6 +27,11 @@ from transforms.history import STATE_COLUMNS, History, Known, Row, difference, f
 from transforms.policy import Policy, parse_policy
 
 log = logging.getLogger(__name__)
+
+_FOLDED = "folded_customer"
+
+MOST = Fraction(1, 2)
+"""Share of accounts from which on everybody is looked at."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,27 @@ def policies_as_they_ran(connection: Connection, policy: Policy) -> Callable[[st
         return known[version]
 
     return as_it_ran
+
+
+def read_differing(connection: Connection, policy: Policy, this: Run) -> set[str] | None:
+    """Return the accounts of a staged run whose finding is not simply the spell that stands; None: look at everybody.
+
+    Where periods end, or most accounts differ, looking at everybody costs less than telling them apart. Who is left
+    out is settled as `transforms.movement.move_tier` has it: found where it stands, and nothing is under way.
+    """
+    rules = policy.rules_of_movement
+    if rules.movement.period is not None:
+        return None
+    rebuild(connection, _FOLDED, {"customer_id": "TEXT"})
+    key = {"policy_id": policy.id, "as_of": this.as_of, "run_id": this.run_id}
+    fill(connection, "approved_tier", {"tier": "TEXT"}, [(tier,) for tier in sorted(rules.approved)])
+    run(connection, "warehouse/insert_differing.sql", key, has_memory=rules.has_memory)
+    analyze(connection, f"work.{_FOLDED}")
+    differing = int(run(connection, "warehouse/count_work_rows.sql", table=_FOLDED).scalar_one())
+    decided = int(run(connection, "warehouse/count_decided.sql", {"run_id": this.run_id}).scalar_one())
+    if differing > MOST * decided:
+        return None
+    return set(run(connection, "warehouse/read_folded_customers.sql").scalars())
 
 
 def fold(
@@ -118,7 +145,7 @@ def _reader(connection: Connection, customers: Collection[str] | None) -> Callab
     """Return a function that reads a statement's rows, of everybody in bulk or of some customers."""
     if customers is None:
         return lambda name, key: _bulk(connection, name, key)
-    fill(connection, "folded_customer", {"customer_id": "TEXT"}, [(customer_id,) for customer_id in sorted(customers)])
+    fill(connection, _FOLDED, {"customer_id": "TEXT"}, [(customer_id,) for customer_id in sorted(customers)])
     return lambda name, key: _small(connection, name, key, of_some=True)
 
 

@@ -18,7 +18,7 @@ from sql.credit import write_limits
 from sql.definitions import keep_definitions
 from sql.errors import TieringError
 from sql.facts import lock
-from sql.history import Day, fold, policies_as_they_ran, read_days, write
+from sql.history import Day, fold, policies_as_they_ran, read_days, read_differing, write
 from sql.receivables import write_positions
 from sql.retention import kept_from
 from sql.review import Review, check_answers
@@ -84,14 +84,9 @@ def publish_run(
         days[this.as_of] = Day(this.as_of, this.revision, this.run_id, this.policy_version)
         write_run(connection, this, "published", review.counts, None, digest, is_correction=is_correction)
         if policy.publishes == "tier":
-            done = fold(
-                connection,
-                policy,
-                days,
-                max(days),
-                staged=this.run_id,
-            )
-            _put_into_force(connection, policy, done, days)
+            customers = read_differing(connection, policy, this) if set(days) == {this.as_of} else None
+            done = fold(connection, policy, days, max(days), staged=this.run_id, customers=customers)
+            _put_into_force(connection, policy, done, days, customers)
             notices = "keep_back_notices" if digest == "none" else "release_notices"
             run(connection, f"warehouse/{notices}.sql", {"policy_id": policy.id})
             write_limits(connection, policy, days, currency)

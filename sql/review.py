@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from sql.connect import Database, connected, write_arrow
 from sql.errors import TieringError
-from sql.history import Day, fold
+from sql.history import Day, fold, read_differing
 from sql.plan import planned_budget
 from sql.runs import Run, closed_through, finish_attempt, write_run
 from sql.statements import run
@@ -65,11 +65,19 @@ def review_run(warehouse: Database, policy: Policy, this: Run) -> Review:
     and one that was approved for the same input not at all; after a refusal everybody is asked again.
     """
     with connected(warehouse, "tiering_warehouse") as connection:
-        preview = _preview(connection, policy, this) if policy.publishes == "tier" else _NOBODY
-        counts = _counts(preview) if policy.publishes == "tier" else _counts_of_classes(connection, this)
+        preview, settled = _NOBODY, dict[str | None, int]()
+        if policy.publishes == "tier":
+            customers = read_differing(connection, policy, this)
+            if customers is not None:
+                rows = run(connection, "warehouse/count_settled.sql", {"run_id": this.run_id})
+                settled = {row.tier: int(row.customers) for row in rows}
+            preview = _preview(connection, policy, this, customers)
+            counts = _counts(preview, settled)
+        else:
+            counts = _counts_of_classes(connection, this)
         held = [
             *_closed_reason(connection, this),
-            *_breaker_reasons(policy, preview, counts),
+            *_breaker_reasons(policy, preview, settled, counts),
             *_budget_reasons(connection, policy, this),
         ]
         requests = [Request(1, RELEASE, OWNER, text) for text in held]
@@ -111,20 +119,14 @@ def review_run(warehouse: Database, policy: Policy, this: Run) -> Review:
     return Review(counts, tuple(requests), bool(held))
 
 
-def _preview(connection: Connection, policy: Policy, this: Run) -> pd.DataFrame:
-    """Return how the run alone would move: one row per account known before or in scope now.
+def _preview(connection: Connection, policy: Policy, this: Run, customers: Collection[str] | None) -> pd.DataFrame:
+    """Return how the run alone would move `customers` (None: everybody): one row per account known before or now.
 
     Columns customer_id, tier_before, status_before, tier, status, reason, asked_tier. `tier` is the one that stands
     once everybody who is asked agrees.
     """
     day = Day(this.as_of, this.revision, this.run_id, this.policy_version)
-    done = fold(
-        connection,
-        policy,
-        {this.as_of: day},
-        this.as_of,
-        staged=this.run_id,
-    )
+    done = fold(connection, policy, {this.as_of: day}, this.as_of, staged=this.run_id, customers=customers)
     spells = pd.DataFrame(list(done.spells_before.values()), columns=SPELL_COLUMNS, dtype=object)
     before = spells[np.array([begun < this.as_of for begun in spells["valid_from"]], dtype=bool)]
     now = done.folded.spells[done.folded.spells["valid_to"].isna()]
@@ -143,7 +145,8 @@ def _preview(connection: Connection, policy: Policy, this: Run) -> pd.DataFrame:
     return met.assign(tier=met["asked_tier"].where(is_asked, met["tier"]))
 
 
-def _counts(preview: pd.DataFrame) -> dict[str, int]:
+def _counts(preview: pd.DataFrame, settled: Mapping[str | None, int]) -> dict[str, int]:
+    """Count what would move; `settled`: how many accounts stay as they are and are not in the preview, by tier."""
     before, now = preview["tier_before"].notna(), preview["tier"].notna()
     by_hand = (preview["status_before"] == OVERRIDDEN) | (preview["status"] == OVERRIDDEN)
     found = {
@@ -155,7 +158,12 @@ def _counts(preview: pd.DataFrame) -> dict[str, int]:
         "disappeared": before & ~now,
         "need_approval": preview["asked_tier"].notna(),
     }
-    return {name: int(rows.sum()) for name, rows in found.items()}
+    counts = {name: int(rows.sum()) for name, rows in found.items()}
+    graded = sum(customers for tier, customers in settled.items() if tier is not None)
+    counts["graded_before"] += graded
+    counts["graded_now"] += graded
+    counts["excluded_now"] += settled.get(None, 0)
+    return counts
 
 
 def _counts_of_classes(connection: Connection, this: Run) -> dict[str, int]:
@@ -178,7 +186,9 @@ def _closed_reason(connection: Connection, this: Run) -> list[str]:
     ]
 
 
-def _breaker_reasons(policy: Policy, preview: pd.DataFrame, counts: dict[str, int]) -> list[str]:
+def _breaker_reasons(
+    policy: Policy, preview: pd.DataFrame, settled: Mapping[str | None, int], counts: dict[str, int]
+) -> list[str]:
     """Return why the circuit breaker holds a publication, with the numbers."""
     reasons: list[str] = []
     breaker = policy.review.breaker
@@ -192,8 +202,9 @@ def _breaker_reasons(policy: Policy, preview: pd.DataFrame, counts: dict[str, in
         )
     if breaker.limit_share is not None:
         limits = policy.stated_limits
+        stays = sum((Decimal(limits.get(tier or "", 0)) * customers for tier, customers in settled.items()), Decimal(0))
         before, now = (
-            sum((Decimal(limits.get(tier, 0)) for tier in preview[column].dropna()), Decimal(0))
+            sum((Decimal(limits.get(tier, 0)) for tier in preview[column].dropna()), stays)
             for column in ("tier_before", "tier")
         )
         if abs(now - before) > breaker.limit_share * before:

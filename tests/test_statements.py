@@ -77,6 +77,7 @@ def _names(path: Path) -> list[dict[str, Any]]:
             "has_extraction": True,
             "of_one": True,
             "of_some": True,
+            "has_memory": True,
         }
         return [
             known,
@@ -90,6 +91,7 @@ def _names(path: Path) -> list[dict[str, Any]]:
                 "has_extraction": False,
                 "of_one": False,
                 "of_some": False,
+                "has_memory": False,
             },
         ]
     shapes = []

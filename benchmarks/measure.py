@@ -1,0 +1,57 @@
+"""The measures of three policies, against bare scans of the same three tables, in one run.
+
+Run: .venv/bin/python benchmarks/measure.py [--size 1] [--rounds 3]
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from decide import ROOT, seconds
+from sqlalchemy import text
+from workload import LAST_DAY, workload
+
+from sql.connect import connected, kept_open
+from sql.measure import take_measures
+from transforms.policy import read_policies
+
+POLICIES = ("collection_classes", "pyramid", "rfm_555")
+SCANS = (
+    "SELECT customer_id, SUM(net_amount_reporting), COUNT(*), MAX(sold_on) FROM facts.sales GROUP BY customer_id",
+    "SELECT customer_id, SUM(gross_amount_reporting), COUNT(*), MAX(due_on) FROM facts.receivables GROUP BY customer_id",
+    "SELECT customer_id, SUM(amount_reporting), COUNT(*), MAX(paid_on) FROM facts.payments GROUP BY customer_id",
+)
+
+
+def main() -> None:
+    """Print both times and their ratio, the best of some rounds taken in turns."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--size", type=float, default=1, help="millions of customers (default: 1)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds, the best counts (default: 3)")
+    options = parser.parse_args()
+    policies = [read_policies(ROOT / "policies")[name] for name in POLICIES]
+    warehouse = workload(options.size)
+    with kept_open(warehouse):
+
+        def scan() -> None:
+            with connected(warehouse, "benchmark") as connection:
+                for number, statement in enumerate(SCANS):
+                    connection.execute(text(f"CREATE OR REPLACE TABLE work.scan_{number} AS {statement}"))
+
+        def measure() -> None:
+            with connected(warehouse, "benchmark") as connection:
+                connection.execute(text("DELETE FROM tiering.measurement"))
+                take_measures(connection, policies, "customer", LAST_DAY)
+
+        scanned, measured = [], []
+        for _ in range(options.rounds):
+            scanned.append(seconds(scan))
+            measured.append(seconds(measure))
+    print(f"{round(options.size * 1_000_000)} customers, measures for {', '.join(POLICIES)}")
+    print(f"bare scans           {min(scanned):6.2f} s")
+    print(f"measured             {min(measured):6.2f} s")
+    print(f"ratio                {min(measured) / min(scanned):6.2f}   (at most 3.0)")
+
+
+if __name__ == "__main__":
+    main()

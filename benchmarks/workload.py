@@ -1,0 +1,134 @@
+"""The workload: a company of a million customers that the demo's generator makes in bulk, as facts of a warehouse.
+
+A size of 1 is 1,000,000 customers with some 20,000,000 sales lines, as many receivables and payments over three years;
+a tenth, a quarter and four times of it are made of as many blocks. Equal sizes give equal rows. What was made once is
+kept in `.bench/` and used again.
+
+Run: .venv/bin/python benchmarks/workload.py [--size 0.1]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # the demo's generator
+
+from demo.company import generate_trade
+from sql.connect import Database, connected
+from sql.schema import upgrade_schema
+
+FOLDER = ROOT / ".bench"
+FIRST_DAY, LAST_DAY = date(2023, 1, 1), date(2025, 12, 31)
+BLOCK = 50_000
+"""Customers that are generated at once."""
+
+TABLES = ("customers", "sales", "receivables", "payments")
+RATES = "(VALUES ('CNY', 1.0), ('EUR', 7.75), ('USD', 7.15), ('JPY', 0.0485)) AS rate(currency_code, cny)"
+IN_CNY = "CAST(ROUND({amount} * rate.cny, 2) AS DECIMAL(20, 4))"
+STAGED = {
+    "customers": """
+        SELECT partner_no AS customer_id, partner_name AS name, COALESCE(rep_no, '') AS account_manager_id,
+          payer_no AS bill_to_id, concern_no AS group_id, sales_district AS region, opened_day AS opened_on,
+          currency_code AS currency, payment_days AS terms_days, DATE '2023-01-01' AS holds_from
+        FROM business_partner
+    """,
+    "sales": f"""
+        SELECT line_key AS line_id, invoice_no AS document_id, sold_to_no AS customer_id, posting_day AS sold_on,
+          net_value AS net_amount, currency_code AS currency, vat_value AS tax_amount, cost_value AS cost_amount,
+          CASE document_kind WHEN 'RE' THEN 'invoice' ELSE 'credit_note' END AS document_type, item_no AS product_id,
+          quantity, company_code AS entity, net_value + vat_value AS gross_amount,
+          {IN_CNY.format(amount="net_value")} AS net_amount_reporting,
+          {IN_CNY.format(amount="(net_value + vat_value)")} AS gross_amount_reporting,
+          {IN_CNY.format(amount="cost_value")} AS cost_amount_reporting
+        FROM invoice JOIN invoice_line USING (invoice_no) JOIN {RATES} USING (currency_code)
+    """,
+    "receivables": f"""
+        SELECT document_no AS document_id, debtor_no AS customer_id, document_day AS issued_on, net_due_day AS due_on,
+          item_amount AS gross_amount, currency_code AS currency, dispute_flag = 'X' AS is_disputed,
+          company_code AS entity, {IN_CNY.format(amount="item_amount")} AS gross_amount_reporting
+        FROM debtor_item JOIN {RATES} USING (currency_code)
+    """,
+    "payments": f"""
+        SELECT receipt_no AS payment_id, debtor_no AS customer_id, value_day AS paid_on, receipt_amount AS amount,
+          currency_code AS currency, cleared_document_no AS document_id,
+          CASE receipt_kind WHEN 'CASH' THEN 'cash_sale' WHEN 'PREP' THEN 'prepayment' WHEN 'REFD' THEN 'refund'
+          ELSE 'collection' END AS kind, {IN_CNY.format(amount="receipt_amount")} AS amount_reporting
+        FROM cash_receipt JOIN {RATES} USING (currency_code)
+    """,
+}
+"""What the source's SELECTs and a load make of the generated tables, per block."""
+
+ORDER = {"customers": "customer_id", "sales": "sold_on", "receivables": "issued_on", "payments": "paid_on"}
+"""Facts arrive day by day."""
+
+
+def workload(size: float) -> Database:
+    """Return the warehouse of a size, made first where there is none."""
+    path = FOLDER / f"workload-{size:g}.duckdb"
+    if not path.exists():
+        make(path, round(1_000_000 * size))
+    return Database("duckdb", path=str(path))
+
+
+def make(path: Path, customers: int) -> None:
+    """Generate the company block by block and load it in the order of days; a half-made file is not left behind."""
+    path.parent.mkdir(exist_ok=True)
+    started, unfinished = time.perf_counter(), path.with_suffix(".part")
+    unfinished.unlink(missing_ok=True)
+    with connected(Database("duckdb", path=str(unfinished)), "benchmark") as connection:
+        upgrade_schema(connection)
+    with duckdb.connect(str(unfinished)) as connection:
+        for made, tables in blocks(customers):
+            for name, rows in tables.items():
+                connection.register(name, rows)
+            for name in TABLES:
+                verb = "INSERT INTO" if made > BLOCK else "CREATE TABLE"
+                connection.execute(f"{verb} staged_{name} {'' if made > BLOCK else 'AS'} {STAGED[name]}")
+            print(f"workload: {made:>9,} customers, {time.perf_counter() - started:6.1f} s", file=sys.stderr)
+        for name in TABLES:
+            columns = [row[0] for row in connection.execute(f"DESCRIBE staged_{name}").fetchall()]
+            connection.execute(
+                f"INSERT INTO facts.{name} ({', '.join(columns)}, batch_no) "
+                f"SELECT {', '.join(columns)}, 1 FROM staged_{name} ORDER BY {ORDER[name]}"
+            )
+            connection.execute(f"DROP TABLE staged_{name}")
+        connection.execute(
+            "INSERT INTO tiering.batch (batch_no, entity, currency, batch_id, batch_start, batch_end, extracted_rows, "
+            "loaded_rows, quarantined_rows, excluded_rows, extracted_amount, loaded_amount, quarantined_amount, "
+            "excluded_amount, extracted_at, loaded_at) SELECT 1, entity, '-', 'workload', ?, ?, 0, 0, 0, 0, 0, 0, 0, 0, "
+            "now(), now() FROM (VALUES ('sales'), ('receivables'), ('payments')) AS loaded(entity)",
+            [FIRST_DAY, LAST_DAY + timedelta(days=1)],
+        )
+        connection.execute("CHECKPOINT")
+    unfinished.rename(path)
+
+
+def blocks(customers: int) -> Iterator[tuple[int, dict[str, object]]]:
+    """Yield how many customers are made with a block, and its tables."""
+    for number, first in enumerate(range(0, customers, BLOCK)):
+        count = min(BLOCK, customers - first)
+        tables = generate_trade(count, 7, FIRST_DAY, LAST_DAY, block=f"{number:03}", orders_a_month=0.5)
+        yield first + count, dict(tables)
+
+
+def main() -> None:
+    """Make the workload of a size where there is none, and say how many rows it has."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--size", type=float, default=1, help="millions of customers (default: 1)")
+    warehouse = workload(parser.parse_args().size)
+    with duckdb.connect(warehouse.path, read_only=True) as connection:
+        for name in TABLES:
+            (rows,) = connection.execute(f"SELECT COUNT(*) FROM facts.{name}").fetchone() or (0,)  # noqa: S608
+            print(f"facts.{name:<12} {rows:>12,} rows")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,2 @@
+-- The accounts to be folded: one row each.
+SELECT customer_id FROM work.folded_customer
