@@ -16,11 +16,11 @@ from sql.measure import take_measures
 from transforms.policy import read_policies
 
 POLICIES = ("collection_classes", "pyramid", "rfm_555")
-SCANS = (
-    "SELECT customer_id, SUM(net_amount_reporting), COUNT(*), MAX(sold_on) FROM facts.sales GROUP BY customer_id",
-    "SELECT customer_id, SUM(gross_amount_reporting), COUNT(*), MAX(due_on) FROM facts.receivables GROUP BY customer_id",
-    "SELECT customer_id, SUM(amount_reporting), COUNT(*), MAX(paid_on) FROM facts.payments GROUP BY customer_id",
-)
+SCANNED = {
+    "sales": ("net_amount_reporting", "sold_on"),
+    "receivables": ("gross_amount_reporting", "due_on"),
+    "payments": ("amount_reporting", "paid_on"),
+}
 
 
 def main() -> None:
@@ -35,8 +35,9 @@ def main() -> None:
 
         def scan() -> None:
             with connected(warehouse, "benchmark") as connection:
-                for number, statement in enumerate(SCANS):
-                    connection.execute(text(f"CREATE OR REPLACE TABLE work.scan_{number} AS {statement}"))
+                for name, (amount, day) in SCANNED.items():
+                    grouped = f"SELECT customer_id, SUM({amount}), COUNT(*), MAX({day}) FROM facts.{name} GROUP BY 1"
+                    connection.execute(text(f"CREATE OR REPLACE TABLE work.scan_{name} AS {grouped}"))
 
         def measure() -> None:
             with connected(warehouse, "benchmark") as connection:

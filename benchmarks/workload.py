@@ -17,9 +17,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # the demo's generator
+from decide import ROOT
 
 from demo.company import generate_trade
 from sql.connect import Database, connected
@@ -103,8 +101,8 @@ def make(path: Path, customers: int) -> None:
         connection.execute(
             "INSERT INTO tiering.batch (batch_no, entity, currency, batch_id, batch_start, batch_end, extracted_rows, "
             "loaded_rows, quarantined_rows, excluded_rows, extracted_amount, loaded_amount, quarantined_amount, "
-            "excluded_amount, extracted_at, loaded_at) SELECT 1, entity, '-', 'workload', ?, ?, 0, 0, 0, 0, 0, 0, 0, 0, "
-            "now(), now() FROM (VALUES ('sales'), ('receivables'), ('payments')) AS loaded(entity)",
+            "excluded_amount, extracted_at, loaded_at) "
+            "SELECT 1, entity, '-', 'workload', ?, ?, 0, 0, 0, 0, 0, 0, 0, 0, now(), now() FROM (VALUES ('customers'), ('sales'), ('receivables'), ('payments')) AS loaded(entity)",
             [FIRST_DAY, LAST_DAY + timedelta(days=1)],
         )
         connection.execute("CHECKPOINT")
@@ -126,7 +124,7 @@ def main() -> None:
     warehouse = workload(parser.parse_args().size)
     with duckdb.connect(warehouse.path, read_only=True) as connection:
         for name in TABLES:
-            (rows,) = connection.execute(f"SELECT COUNT(*) FROM facts.{name}").fetchone() or (0,)  # noqa: S608
+            (rows,) = connection.execute(f"SELECT COUNT(*) FROM facts.{name}").fetchone() or (0,)
             print(f"facts.{name:<12} {rows:>12,} rows")
 
 

@@ -101,21 +101,21 @@ def find_drivers(
             tried = now.loc[ids].copy()
             for name in chosen:
                 tried[name] = before.loc[ids, name]
-            states = find_states(policy, tried)
-            for customer_id in ids:
-                if states[customer_id] in kept[customer_id]:
-                    result[customer_id] = (
-                        "measures",
-                        [_driver(name, before.at[customer_id, name], now.at[customer_id, name]) for name in chosen],
-                    )
-                    del open_moves[customer_id]
+            states = dict(find_states(policy, tried).items())
+            explained = [customer_id for customer_id in ids if states[customer_id] in kept[customer_id]]
+            drivers = [_drivers(name, explained, before, now) for name in chosen]
+            for customer_id, *found in zip(explained, *drivers, strict=True):
+                result[customer_id] = "measures", found
+                del open_moves[customer_id]
     for customer_id in open_moves:  # only a change of policy remains
         result[customer_id] = ("policy", [])
     return result
 
 
-def _driver(name: str, before: Any, after: Any) -> dict[str, str | None]:
-    return {"indicator": name, "before": plain_value(before), "after": plain_value(after)}
+def _drivers(name: str, customers: list[str], before: pd.DataFrame, now: pd.DataFrame) -> list[dict[str, str | None]]:
+    """Return an indicator of customers as a driver of their moves, in their order."""
+    values = [[plain_value(value) for value in frame.loc[customers, name]] for frame in (before, now)]
+    return [{"indicator": name, "before": old, "after": new} for old, new in zip(*values, strict=True)]
 
 
 def plain_value(value: Any) -> str | None:
