@@ -42,7 +42,8 @@ def main() -> None:
         def measure() -> None:
             with connected(warehouse, "benchmark") as connection:
                 connection.execute(text("DELETE FROM tiering.measurement"))
-                take_measures(connection, policies, "customer", LAST_DAY)
+                for grain in {policy.grain for policy in policies}:
+                    take_measures(connection, policies, grain, LAST_DAY)
 
         scanned, measured = [], []
         for _ in range(options.rounds):

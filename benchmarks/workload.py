@@ -102,7 +102,8 @@ def make(path: Path, customers: int) -> None:
             "INSERT INTO tiering.batch (batch_no, entity, currency, batch_id, batch_start, batch_end, extracted_rows, "
             "loaded_rows, quarantined_rows, excluded_rows, extracted_amount, loaded_amount, quarantined_amount, "
             "excluded_amount, extracted_at, loaded_at) "
-            "SELECT 1, entity, '-', 'workload', ?, ?, 0, 0, 0, 0, 0, 0, 0, 0, now(), now() FROM (VALUES ('customers'), ('sales'), ('receivables'), ('payments')) AS loaded(entity)",
+            "SELECT 1, entity, '-', 'workload', ?, ?, 0, 0, 0, 0, 0, 0, 0, 0, now(), now() "
+            "FROM (VALUES ('customers'), ('sales'), ('receivables'), ('payments')) AS loaded(entity)",
             [FIRST_DAY, LAST_DAY + timedelta(days=1)],
         )
         connection.execute("CHECKPOINT")
