@@ -362,6 +362,7 @@ def _statement(grain: str, columns: tuple[str, ...], kinds: tuple[tuple[str, Kin
     if not isinstance(tree, exp.Select):
         raise TypeError("measures/measures.sql is one SELECT")
     _prune(tree)
+    _narrow(tree)
     return _Statement(
         tree.sql(dialect="duckdb", comments=False),
         tuple(part.alias_or_name for part in tree.expressions),
@@ -401,6 +402,39 @@ def _keep(select: exp.Select, wanted: set[str]) -> None:
             joins.remove(join)
             serves = {table: [user for user in users if user is not join] for table, users in serves.items()}
     select.set("joins", joins)
+    from_ = select.args.get("from_")
+    for source in [from_.this] if from_ else []:
+        inner = source.this if isinstance(source, exp.Subquery) else None
+        if isinstance(inner, exp.Select) and not inner.args.get("distinct"):
+            outside = select.walk(prune=lambda part: part is source)  # noqa: B023 - walked at once
+            _keep(inner, {node.name for node in outside if isinstance(node, exp.Column)})
+
+
+def _narrow(tree: exp.Select) -> None:
+    """Let a piece have only the days that any window of its readers looks at, where they all look through windows."""
+    pieces = {cte.alias: cte.this for cte in tree.args["with_"].expressions}
+    for name, (day, readers) in _WINDOWED.items():
+        users = {alias: each for alias, each in (*pieces.items(), ("", tree)) if _reads(each, name)}
+        if name not in pieces or not set(users) <= readers:
+            continue
+        named = {node.name for each in users.values() for node in each.find_all(exp.Placeholder)}
+        starts = sorted(each for each in named if each.startswith(("start_", "previous_start_")))
+        if starts and not any(each.endswith("_ever") for each in starts):
+            later = [exp.column(*reversed(day.split("."))) > exp.Placeholder(this=start) for start in starts]
+            pieces[name].where(exp.or_(*later), copy=False)
+
+
+_WINDOWED = {
+    "sales_line": ("fact.sold_on", {"sales", "largest_order"}),
+    "payment": ("paid_on", {"payments"}),
+}
+"""Pieces with rows of many days: the day of a row, and the readers that look at nothing outside their windows."""
+
+
+def _reads(select: exp.Select, name: str) -> bool:
+    with_ = select.args.get("with_")
+    nodes = select.walk(prune=lambda part: part is with_)
+    return any(isinstance(node, exp.Table) and node.name == name and not node.db for node in nodes)
 
 
 def _columns_in(select: exp.Select) -> Iterator[exp.Column]:
