@@ -50,6 +50,7 @@ lint: setup ## ruff and mypy on the code, tiering lint on the policies
 
 bench: setup ## speed, as ratios taken in one run
 	@tools/postgres.sh
+	@$(BIN)/python benchmarks/measure.py
 	@$(BIN)/python benchmarks/decide.py
 	@$(BIN)/python benchmarks/credit.py
 	@$(BIN)/python benchmarks/outlook.py
@@ -66,4 +67,4 @@ lock: ## resolve the dependencies again into requirements.lock
 	  --no-emit-index-url --no-emit-find-links --no-header -q -o requirements.lock
 
 clean: ## remove what the targets made
-	rm -rf .venv .demo .airflow .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .venv .demo .airflow .bench .pytest_cache .ruff_cache .mypy_cache .hypothesis
