@@ -17,7 +17,7 @@ import sqlglot
 from sqlalchemy import Connection
 from sqlglot import exp
 
-from sql.connect import read_arrow
+from sql.connect import read_arrow, stream_arrow
 from sql.contract import ENTITIES
 from sql.errors import TieringError
 from sql.facts import analyze, facts_batch_no, lock, rebuild
@@ -647,3 +647,10 @@ def read_indicators(connection: Connection, policy: Policy, table: str) -> pa.Ta
     assessment `<indicator>__evidence_on`, is_graded.
     """
     return read_arrow(connection, render("measures/indicators.sql", **indicator_names(policy, table)))
+
+
+def stream_indicators(connection: Connection, policy: Policy, table: str, *, accounts: int) -> Iterator[pa.Table]:
+    """Yield what `read_indicators` returns, so many accounts at a time, from measures that are committed."""
+    yield from stream_arrow(
+        connection, render("measures/indicators.sql", **indicator_names(policy, table)), rows=accounts
+    )

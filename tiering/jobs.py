@@ -7,7 +7,7 @@ leaves the same rows when it runs twice (see `sql.failures.run_unit`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -22,6 +22,9 @@ from transforms.calendar import as_of_for, check_as_of, latest_on_calendar
 from transforms.policy import Policy
 
 log = logging.getLogger(__name__)
+
+ACCOUNTS_AT_ONCE = 100_000
+"""Accounts that are held in memory while a run is decided; how many there are in all does not matter."""
 
 FIRST_DAY = date(2000, 1, 1)
 """Where the first batch begins when TIERING_FIRST_DAY says nothing."""
@@ -192,25 +195,30 @@ def decide(
     import pandas as pd
 
     from sql.held import read_held_accounts
-    from sql.measure import Measurement, read_indicators, read_library
+    from sql.measure import Measurement, read_library, stream_indicators
     from sql.review import review_run
-    from sql.runs import stage_decisions
+    from sql.runs import stage_parts
     from transforms import decide_tiers
+    from transforms.decide import Decided
     from transforms.outlook import find_outlook
 
     taken = Measurement(**{**measurement, "as_of": date.fromisoformat(measurement["as_of"])})
     with kept_open(warehouse):
         with connected(warehouse, "tiering_warehouse") as connection:
-            table = read_indicators(connection, policy, taken.table)
             held = read_held_accounts(connection, policy, taken.as_of)
         through = covered_through(warehouse)
         if through is None:
             raise TieringError("no facts were loaded yet; run customer_facts first")
         because = dict(zip(held["account_id"].to_pylist(), held["reason"].to_pylist(), strict=True))
-        indicators = table.to_pandas(types_mapper=pd.ArrowDtype)
-        decided = decide_tiers(policy, indicators, because)
-        outlook = find_outlook(policy, indicators, read_library())
-        this = stage_decisions(warehouse, policy, taken, through, decided, outlook, restate=restate)
+
+        def parts() -> Iterator[tuple[Decided, pd.DataFrame]]:
+            with connected(warehouse, "tiering_warehouse") as connection:
+                for table in stream_indicators(connection, policy, taken.table, accounts=ACCOUNTS_AT_ONCE):
+                    indicators = table.to_pandas(types_mapper=pd.ArrowDtype)
+                    found = find_outlook(policy, indicators, read_library())
+                    yield decide_tiers(policy, indicators, because), found
+
+        this = stage_parts(warehouse, policy, taken, through, parts(), restate=restate)
         plain = {**asdict(this), "as_of": this.as_of.isoformat(), "facts_through": this.facts_through.isoformat()}
         if this.is_noop:
             return {"run": plain, "review": {"counts": {}, "requests": [], "is_held": False}}
