@@ -230,7 +230,8 @@ def read_arrow(connection: Connection, sql: str, parameters: dict[str, Any] | No
     transaction of `connection`; on PostgreSQL it runs through ADBC and sees what is committed.
     """
     if connection.dialect.name == "duckdb":
-        return _with_numbers(_driver(connection).execute(*_for_duckdb(connection, sql, parameters)).to_arrow_table())
+        found = _driver(connection).execute(*_numbered(connection, sql, parameters or {}))
+        return _with_numbers(found.to_arrow_table())
     with _bulk_cursor(connection, sql, parameters) as cursor:
         return _with_numbers(cursor.fetch_arrow_table())
 
@@ -243,9 +244,8 @@ def stream_arrow(
     `connection` does nothing else until the end.
     """
     if connection.dialect.name == "duckdb":
-        yield from _in_parts(
-            _driver(connection).execute(*_for_duckdb(connection, sql, parameters)).to_arrow_reader(rows), rows
-        )
+        found = _driver(connection).execute(*_numbered(connection, sql, parameters or {}))
+        yield from _in_parts(found.to_arrow_reader(rows), rows)
     else:
         with _bulk_cursor(connection, sql, parameters) as cursor:
             yield from _in_parts(cursor.fetch_record_batch(), rows)
@@ -267,27 +267,10 @@ def _in_parts(reader: pa.RecordBatchReader, rows: int) -> Iterator[pa.Table]:
         yield _with_numbers(pa.Table.from_batches(waiting, reader.schema))
 
 
-def _for_duckdb(connection: Connection, sql: str, parameters: dict[str, Any] | None) -> tuple[str, list[Any]]:
-    """Return a SELECT as DuckDB's own driver takes it, and its values."""
-    statement = text(transpile(sql, dialect_of(connection))).bindparams(**(parameters or {}))
-    compiled = statement.compile(dialect=connection.dialect)
-    return str(compiled), [compiled.params[name] for name in compiled.positiontup or ()]
-
-
 @contextmanager
 def _bulk_cursor(connection: Connection, sql: str, parameters: dict[str, Any] | None) -> Iterator[Any]:
     """Yield the cursor of ADBC's own session that has executed a SELECT."""
-    statement = text(transpile(sql, dialect_of(connection))).bindparams(**(parameters or {}))
-    numbered = re.sub(r"%\((\w+)\)s(?:::\w+)?", ":\\1", str(statement.compile(dialect=connection.dialect)))
-    order: list[str] = []
-
-    def number(match: re.Match[str]) -> str:
-        if match[1] not in order:
-            order.append(match[1])
-        return f"${order.index(match[1]) + 1}"
-
-    numbered = re.sub(r"(?<!:):(\w+)", number, numbered).replace("%%", "%")
-    values = [(parameters or {})[name] for name in order]
+    numbered, values = _numbered(connection, sql, parameters or {})
     try:
         with _bulk_connection(connection).cursor() as cursor:
             cursor.execute(numbered, values or None)
@@ -308,6 +291,24 @@ def _with_numbers(table: pa.Table) -> pa.Table:
             column = column.cast(_NUMBER)
         columns.append(column)
     return pa.table(dict(zip(table.schema.names, columns, strict=True)))
+
+
+def _numbered(connection: Connection, sql: str, parameters: dict[str, Any]) -> tuple[str, list[Any]]:
+    """Return a SELECT with its parameters by number, as the driver below the connection takes it, and their values."""
+    statement = text(transpile(sql, dialect_of(connection))).bindparams(**parameters)
+    compiled = statement.compile(dialect=connection.dialect)
+    if connection.dialect.name == "duckdb":
+        return str(compiled), [compiled.params[name] for name in compiled.positiontup or ()]
+    order: list[str] = []
+
+    def number(match: re.Match[str]) -> str:
+        if match[1] not in order:
+            order.append(match[1])
+        return f"${order.index(match[1]) + 1}"
+
+    named = re.sub(r"%\((\w+)\)s(?:::\w+)?", ":\\1", str(compiled))
+    numbered = re.sub(r"(?<!:):(\w+)", number, named).replace("%%", "%")
+    return numbered, [parameters[name] for name in order]
 
 
 def read_inside(connection: Connection, sql: str, parameters: dict[str, Any]) -> pa.Table:

@@ -612,6 +612,45 @@ def _parse(text: str) -> exp.Select:
     return tree
 
 
+@dataclass(frozen=True)
+class Plan:
+    """Measures that are to be taken: the SELECT (DuckDB's dialect), its parameters, and its columns with their types.
+
+    `types`: of every column in order, account_id and account_manager_id first. `measurement_id` is equal for equal
+    measures of an equal state of the facts.
+    """
+
+    measurement_id: str
+    statement: str
+    parameters: dict[str, Any]
+    types: dict[str, str]
+    key: tuple[str, tuple[str, ...], tuple[tuple[str, Kind], ...]]
+
+
+def plan_measures(policies: Iterable[Policy], grain: str, as_of: date, batch_no: int) -> Plan:
+    """Return how every account of `grain` is measured as of a day, for all `policies` of that grain together.
+
+    Raises TieringError for an unknown measure.
+    """
+    shared = [
+        policy
+        for policy in policies
+        if policy.grain == grain and not (_has_calendar_year(policy) and (as_of.month, as_of.day) != (12, 31))
+    ]
+    kinds = _kinds_by_column(shared)
+    key = grain, tuple(sorted(kinds)), tuple(sorted(kinds.items()))
+    statement = _statement(*key)
+    text = json.dumps([as_of.isoformat(), grain, batch_no, statement.text])
+    types = {column: "TEXT" if place < 2 else _type_of(column) for place, column in enumerate(statement.columns)}
+    return Plan(
+        hashlib.sha256(text.encode()).hexdigest()[:32],
+        statement.text,
+        _parameters(statement.parameters, as_of, batch_no),
+        types,
+        key,
+    )
+
+
 def take_measures(
     connection: Connection, policies: Iterable[Policy], grain: str, as_of: date, *, full_every_days: int = 0
 ) -> Measurement:
@@ -622,24 +661,15 @@ def take_measures(
     `full_every_days`: so long a later day takes over the kept rows of an earlier one, but for the accounts that a
     change touches; then everybody is measured again, and held against what the kept rows give. 0: always everybody.
     """
-    shared = [
-        policy
-        for policy in policies
-        if policy.grain == grain and not (_has_calendar_year(policy) and (as_of.month, as_of.day) != (12, 31))
-    ]
-    kinds = _kinds_by_column(shared)
-    columns = sorted(kinds)
     lock(connection, f"measures:{grain}:{as_of}")
     batch_no = facts_batch_no(connection)
-    key = grain, tuple(columns), tuple(sorted(kinds.items()))
-    text = json.dumps([as_of.isoformat(), grain, batch_no, _statement(*key).text])
-    measurement_id = hashlib.sha256(text.encode()).hexdigest()[:32]
-    short = measurement_id[:16]
+    plan = plan_measures(policies, grain, as_of, batch_no)
+    short = plan.measurement_id[:16]
     table = f"measures_{short}"
-    kept = run(connection, "warehouse/read_measurement.sql", {"measurement_id": measurement_id}).first()
+    kept = run(connection, "warehouse/read_measurement.sql", {"measurement_id": plan.measurement_id}).first()
     if kept is not None:
-        return Measurement(measurement_id, f"work.{table}", as_of, batch_no, int(kept.measured_rows))
-    day = _Day(connection, _taking(*key), short, _parameters(_statement(*key).parameters, as_of, batch_no))
+        return Measurement(plan.measurement_id, f"work.{table}", as_of, batch_no, int(kept.measured_rows))
+    day = _Day(connection, _taking(*plan.key), short, plan.parameters)
     day.note_members(grain)
     before = _find_before(day, grain, as_of) if full_every_days else None
     is_due = before is not None and (as_of - before.full_on).days >= full_every_days
@@ -660,12 +690,12 @@ def take_measures(
         connection,
         "warehouse/insert_measurement.sql",
         {
-            "measurement_id": measurement_id,
+            "measurement_id": plan.measurement_id,
             "as_of": as_of,
             "grain": grain,
             "facts_batch_no": batch_no,
             "table_name": table,
-            "columns": json.dumps(columns),
+            "columns": json.dumps(list(plan.types)[2:]),
             "measured_rows": rows,
             "measured_at": datetime.now(UTC),
             "method": "replay" if before else "full",
@@ -674,7 +704,7 @@ def take_measures(
             "statement_sha256": day.taking.sha256,
         },
     )
-    return Measurement(measurement_id, f"work.{table}", as_of, batch_no, rows, fault)
+    return Measurement(plan.measurement_id, f"work.{table}", as_of, batch_no, rows, fault)
 
 
 @dataclass(frozen=True)

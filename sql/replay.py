@@ -279,7 +279,7 @@ def _columns_of_facts(scope: Scope, value: exp.Expr) -> set[tuple[str, str]] | N
 
 
 def read_members(tree: exp.Select, *, restrict: bool = False) -> None:
-    """Let a statement of measures read who is seen at the accounts from a table; `restrict`: and only their documents."""
+    """Let a statement of measures read from a table who is seen at accounts; `restrict`: and only their documents."""
     _put(tree, "account", f"SELECT customer_id, account_id FROM work.{MEMBERS}")  # noqa: S608
     _put(
         tree,
