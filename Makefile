@@ -40,7 +40,7 @@ faults: setup ## inject every fault into every step; make test injects a part of
 spark: setup ## install Spark into .venv beside the rest, and run the tests that need it
 	@tools/java.sh
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q --require-hashes --no-deps -r requirements-spark.lock
-	@$(BIN)/python -m pytest tests/test_spark.py --durations=5
+	@$(BIN)/python -m pytest tests/test_spark.py tests/test_spark_dag.py --durations=5
 
 wwi: setup ## run the whole job on Wide World Importers (needs ../shared/data/wwi_slice) and print what it found
 	@$(BIN)/python tests/wwi.py

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -80,8 +81,7 @@ def run_on_spark(policies: dict[str, Policy], folder: Path, cores: int, memory: 
     session = builder.config("spark.sql.shuffle.partitions", "8").getOrCreate()
     session.range(1000).count()
     state = max(path for path in folder.iterdir() if path.name.isdecimal())
-    for path in state.glob("measures/*/_SUCCESS"):
-        path.unlink()
+    shutil.rmtree(state / "measures", ignore_errors=True)
 
     def run() -> None:
         for policy in policies.values():

@@ -6,11 +6,14 @@ an object per decimal.
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pandas as pd
 import pyarrow as pa
@@ -128,13 +131,13 @@ def take_measures(
     """
     plan = plan_measures(policies, grain, as_of, int(state.name))
     path = state / "measures" / plan.measurement_id
-    if not (path / "_SUCCESS").exists():
+    if not path.is_dir():
         typed = [
             f"CAST(`{column}` AS {exp.DataType.build(kind, dialect='duckdb').sql(dialect='spark')}) AS `{column}`"
             for column, kind in plan.types.items()
         ]
         with _measured(session, plan) as measured:
-            measured.selectExpr(*typed).write.mode("overwrite").parquet(str(path))
+            _write(measured.selectExpr(*typed), path)
     return plan.measurement_id, session.read.parquet(str(path))
 
 
@@ -177,7 +180,22 @@ def decide(session: SparkSession, policy: Policy, indicators: DataFrame, held: p
             ", ".join(["part STRING", *(f"`{name}` {_sql_type(kind)}" for name, kind in columns.items())]),
         )
     )
-    result.write.mode("overwrite").parquet(str(target))
+    shutil.rmtree(target, ignore_errors=True)
+    _write(result, target)
+
+
+def _write(rows: DataFrame, path: Path) -> None:
+    """Write rows as Parquet, which get their name once they are whole; equal rows that are there already stay."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".unfinished-{uuid4().hex}")
+    try:
+        rows.write.parquet(str(unfinished))
+        os.rename(unfinished, path)
+    except OSError:
+        if not path.is_dir():
+            raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _arrow_type(kind: str) -> pa.DataType:
@@ -253,7 +271,7 @@ def read_decided(folder: Path) -> tuple[Decided, pd.DataFrame]:
 
     Raises TieringError when it did not decide there, or an account stands there twice.
     """
-    if not (folder / DECIDED / "_SUCCESS").is_file():
+    if not (folder / DECIDED).is_dir():
         raise TieringError(f"{folder}: Spark decided nothing there; clear hand_over and what follows")
     data = ds.dataset(folder / DECIDED, format="parquet")
     frames = {}

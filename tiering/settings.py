@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import date
 from difflib import get_close_matches
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -158,8 +158,11 @@ def _check_engine(value: str) -> None:
     """Refuse an engine that is not there: Spark's packages are installed by those who want them."""
     if value not in ENGINES:
         raise TieringError(f"TIERING_ENGINE: {value!r} is neither warehouse nor spark{_closest(value, list(ENGINES))}")
-    if value == "spark" and not all(find_spec(name) for name in ("pyspark", "airflow.providers.apache.spark")):
-        raise TieringError("TIERING_ENGINE: spark needs pyspark and Airflow's Spark provider; run make spark")
+    for needed in ("pyspark", "apache-airflow-providers-apache-spark") if value == "spark" else ():
+        try:
+            distribution(needed)
+        except PackageNotFoundError:
+            raise TieringError(f"TIERING_ENGINE: spark needs {needed}; install requirements-spark.lock") from None
 
 
 def _key_fields(value: str) -> list[str]:
