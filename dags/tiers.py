@@ -81,7 +81,13 @@ def build_tier_dag(policy, here):
             from tiering.connections import WAREHOUSE, database_of
 
             as_of = runtime.as_of_of(context, policy)
-            return jobs.measure(database_of(WAREHOUSE), runtime.policies(), policy.id, as_of)
+            return jobs.measure(
+                database_of(WAREHOUSE),
+                runtime.policies(),
+                policy.id,
+                as_of,
+                full_every_days=runtime.settings().full_measures_every_days,
+            )
 
         @task
         @runtime.one_line_errors

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -14,17 +15,20 @@ from typing import Any
 
 import pyarrow as pa
 import sqlglot
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row, inspect
 from sqlglot import exp
 
 from sql.connect import read_arrow
 from sql.contract import ENTITIES
 from sql.errors import TieringError
 from sql.facts import analyze, facts_batch_no, lock, rebuild
+from sql.replay import AFFECTED, KEPT, MEMBERS, Replay, add_carried, find_replay, read_members, take_kept
 from sql.statements import render, run, run_text
 from transforms.calendar import EVER, add_months, parse_window, window_name, window_start
 from transforms.conditions import Condition
 from transforms.policy import STATISTICS, Indicator, Policy
+
+log = logging.getLogger(__name__)
 
 GRAINS = ("customer", "bill_to", "group", "opportunity", "request")
 """What an account can be: a customer, who pays for it, its group, one of its opportunities or of its open requests."""
@@ -92,13 +96,17 @@ class Measure:
 
 @dataclass(frozen=True)
 class Measurement:
-    """Measures that were taken: the table in schema work, and the state of the facts they were taken on."""
+    """Measures that were taken: the table in schema work, and the state of the facts they were taken on.
+
+    `fault` says that a full computation did not find what the replays before it had led to; its measures stand.
+    """
 
     measurement_id: str
     table: str
     as_of: date
     facts_batch_no: int
     rows: int
+    fault: str = ""
 
 
 @dataclass(frozen=True, order=True)
@@ -358,9 +366,7 @@ class _Statement:
 @lru_cache(maxsize=200)
 def _statement(grain: str, columns: tuple[str, ...], kinds: tuple[tuple[str, Kind], ...]) -> _Statement:
     text = render("measures/measures.sql", **measure_names(grain, columns, dict(kinds)))
-    tree = sqlglot.parse_one(text, read="duckdb")
-    if not isinstance(tree, exp.Select):
-        raise TypeError("measures/measures.sql is one SELECT")
+    tree = _parse(text)
     _prune(tree)
     _narrow(tree)
     return _Statement(
@@ -528,17 +534,83 @@ _OF_WINDOW: dict[str, Callable[[str, date], Any]] = {
     "previous_start": _previous_start,
     "previous_end": _previous_end,
     "start": window_start,
+    "aged": window_start,
     "months": _months,
     "days": _days,
 }
 """What a parameter that is named for a window says of it."""
 
 
-def take_measures(connection: Connection, policies: Iterable[Policy], grain: str, as_of: date) -> Measurement:
+MEMBER_COLUMNS = {
+    "account_id": "TEXT",
+    "customer_id": "TEXT",
+    "account_manager_id": "TEXT",
+    "first_opened_on": "DATE",
+    "is_head": "BOOLEAN",
+}
+
+MOST_AGAIN = 0.3
+"""The largest share of customers whose accounts are measured again: beyond it, measuring everybody is not dearer."""
+
+
+@dataclass(frozen=True)
+class _Taking:
+    """The statements that take measures into a table: of all accounts, of some again, and from kept rows."""
+
+    columns: tuple[str, ...]
+    types: Mapping[str, str]
+    parameters: frozenset[str]
+    full: str
+    again: str
+    kept: str
+    replay: Replay | None
+    sha256: str
+
+
+@lru_cache(maxsize=200)
+def _taking(grain: str, columns: tuple[str, ...], kinds: tuple[tuple[str, Kind], ...]) -> _Taking:
+    statement = _statement(grain, columns, kinds)
+    tree = _parse(statement.text)
+    replay = find_replay(tree)
+    full, again, kept = tree.copy(), tree.copy(), tree.copy()
+    read_members(full)
+    read_members(again, restrict=True)
+    read_members(kept)
+    if replay:
+        add_carried(full, replay)
+        add_carried(again, replay)
+        take_kept(kept, replay)
+    for variant in (full, again, kept):
+        _prune(variant)
+    carried = {one.name: one.type for one in replay.carried} if replay else {}
+    types = {"account_id": "TEXT", "account_manager_id": "TEXT", **{name: _type_of(name) for name in columns}}
+    texts = [variant.sql(dialect="duckdb", comments=False) for variant in (full, again, kept)]
+    return _Taking(
+        tuple(part.alias_or_name for part in full.expressions),
+        types | carried,
+        statement.parameters,
+        *texts,
+        replay,
+        hashlib.sha256("\n".join(texts).encode()).hexdigest(),
+    )
+
+
+def _parse(text: str) -> exp.Select:
+    tree = sqlglot.parse_one(text, read="duckdb")
+    if not isinstance(tree, exp.Select):
+        raise TypeError("measures/measures.sql is one SELECT")
+    return tree
+
+
+def take_measures(
+    connection: Connection, policies: Iterable[Policy], grain: str, as_of: date, *, full_every_days: int = 0
+) -> Measurement:
     """Measure every account of `grain` as of a day, for all `policies` of that grain; keep the result.
 
     The second policy of the day finds the measures there. Returns where they are: one row per account in
     scope, columns `<measure>__<kinds>__<window>`. Raises TieringError for an unknown measure.
+    `full_every_days`: so long a later day takes over the kept rows of an earlier one, but for the accounts that a
+    change touches; then everybody is measured again, and held against what the kept rows give. 0: always everybody.
     """
     shared = [
         policy
@@ -549,21 +621,27 @@ def take_measures(connection: Connection, policies: Iterable[Policy], grain: str
     columns = sorted(kinds)
     lock(connection, f"measures:{grain}:{as_of}")
     batch_no = facts_batch_no(connection)
-    statement = _statement(grain, tuple(columns), tuple(sorted(kinds.items())))
-    text = json.dumps([as_of.isoformat(), grain, batch_no, statement.text])
+    key = grain, tuple(columns), tuple(sorted(kinds.items()))
+    text = json.dumps([as_of.isoformat(), grain, batch_no, _statement(*key).text])
     measurement_id = hashlib.sha256(text.encode()).hexdigest()[:32]
-    table = f"measures_{measurement_id[:16]}"
+    short = measurement_id[:16]
+    table = f"measures_{short}"
     kept = run(connection, "warehouse/read_measurement.sql", {"measurement_id": measurement_id}).first()
     if kept is not None:
         return Measurement(measurement_id, f"work.{table}", as_of, batch_no, int(kept.measured_rows))
-    types = {column: _type_of(column) for column in columns}
-    rebuild(connection, table, {"account_id": "TEXT", "account_manager_id": "TEXT", **types})
-    run_text(
-        connection,
-        f"INSERT INTO work.{table} ({', '.join(statement.columns)}) {statement.text}",  # noqa: S608
-        _parameters(statement.parameters, as_of, batch_no),
-    )
-    analyze(connection, f"work.{table}")
+    day = _Day(connection, _taking(*key), short, _parameters(_statement(*key).parameters, as_of, batch_no))
+    day.note_members(grain)
+    before = _find_before(day, grain, as_of) if full_every_days else None
+    is_checked = before is not None and (as_of - before.full_on).days >= full_every_days
+    is_replayed, fault = False, ""
+    if before is not None and not (is_checked and before.as_of == before.full_on):
+        target = f"replayed_{short}" if is_checked else table
+        is_replayed = day.replay(target, before)
+    if is_checked or not is_replayed:
+        day.measure(table)
+    if is_checked and is_replayed:
+        fault = day.compare(table, f"replayed_{short}", before)
+        is_replayed = False
     rows = int(run(connection, "warehouse/count_work_rows.sql", table=table).scalar_one())
     run(
         connection,
@@ -577,9 +655,125 @@ def take_measures(connection: Connection, policies: Iterable[Policy], grain: str
             "columns": json.dumps(columns),
             "measured_rows": rows,
             "measured_at": datetime.now(UTC),
+            "method": "replay" if is_replayed else "full",
+            "replayed_from": before.measurement_id if is_replayed else None,
+            "full_on": before.full_on if is_replayed else as_of,
+            "statement_sha256": day.taking.sha256,
         },
     )
-    return Measurement(measurement_id, f"work.{table}", as_of, batch_no, rows)
+    return Measurement(measurement_id, f"work.{table}", as_of, batch_no, rows, fault)
+
+
+@dataclass(frozen=True)
+class _Day:
+    """A day that is measured: how, on which parameters, and the end of the names of its tables in schema work."""
+
+    connection: Connection
+    taking: _Taking
+    short: str
+    parameters: Mapping[str, Any]
+
+    @property
+    def members(self) -> str:
+        """The table of who is seen at every account."""
+        return f"members_{self.short}"
+
+    @property
+    def affected(self) -> str:
+        """The table of who is seen at the accounts that are measured again."""
+        return f"affected_{self.short}"
+
+    def note_members(self, grain: str) -> None:
+        """Keep who is seen at every account."""
+        rebuild(self.connection, self.members, MEMBER_COLUMNS)
+        run(self.connection, "warehouse/insert_members.sql", self.parameters, table=self.members, grain=grain)
+        analyze(self.connection, f"work.{self.members}")
+
+    def measure(self, table: str) -> None:
+        """Measure every account."""
+        self._make(table)
+        self._insert(table, self.taking.full.replace(MEMBERS, self.members))
+        analyze(self.connection, f"work.{table}")
+
+    def replay(self, table: str, before: Row[Any]) -> bool:
+        """Measure the accounts again that a change touched, let the others take their kept row; return whether it paid.
+
+        Nothing is done where so many would be measured again that measuring everybody is not dearer.
+        """
+        replay = self.taking.replay
+        if replay is None:
+            return False
+        known = _parameters(self.taking.parameters, before.as_of, before.facts_batch_no)
+        rebuild(self.connection, self.affected, MEMBER_COLUMNS)
+        run(
+            self.connection,
+            "warehouse/insert_affected.sql",
+            {**self.parameters, **{f"known_{name}": value for name, value in known.items()}},
+            affected=self.affected,
+            members=self.members,
+            members_before=_members_of(before),
+            changes=replay.changes(known, self.parameters),
+            names_documents="receivables" in replay.tables,
+        )
+        analyze(self.connection, f"work.{self.affected}")
+        again, all_ = (
+            int(run(self.connection, "warehouse/count_work_rows.sql", table=name).scalar_one())
+            for name in (self.affected, self.members)
+        )
+        is_cheaper = again <= MOST_AGAIN * all_
+        if is_cheaper:
+            self._make(table)
+            self._insert(table, self.taking.again.replace(MEMBERS, self.affected))
+            kept = self.taking.kept.replace(MEMBERS, self.members).replace(AFFECTED, self.affected)
+            self._insert(table, kept.replace(KEPT, before.table_name))
+            analyze(self.connection, f"work.{table}")
+        run(self.connection, "warehouse/drop_work_table.sql", table=self.affected)
+        log.info(
+            "measures as of %s, going on from %s: %s of %s customers are at accounts that a change touched%s",
+            self.parameters["as_of"], before.as_of, again, all_, "" if is_cheaper else "; everybody is measured",
+        )  # fmt: skip
+        return is_cheaper
+
+    def compare(self, table: str, replayed: str, before: Row[Any]) -> str:
+        """Return what is wrong with what the replays led to, held against the full computation; nothing mostly."""
+        names = {"columns": self.taking.columns, "one": table, "other": replayed}
+        found = run(self.connection, "warehouse/count_differing_measures.sql", **names).scalar_one()
+        run(self.connection, "warehouse/drop_work_table.sql", table=replayed)
+        if not found:
+            return ""
+        return (
+            f"measures as of {self.parameters['as_of']}: {found} accounts are not what the replays since "
+            f"{before.full_on} led to; everybody was measured again and that stands, so run the task again, and "
+            f"restate the days in between"
+        )
+
+    def _make(self, table: str) -> None:
+        rebuild(self.connection, table, self.taking.types)
+
+    def _insert(self, table: str, statement: str) -> None:
+        columns = ", ".join(self.taking.columns)
+        run_text(self.connection, f"INSERT INTO work.{table} ({columns}) {statement}", self.parameters)  # noqa: S608
+
+
+def _members_of(before: Row[Any]) -> str:
+    return f"members_{before.measurement_id[:16]}"
+
+
+def _find_before(day: _Day, grain: str, as_of: date) -> Row[Any] | None:
+    """Return the measures that a replay can go on from, as the ledger has them; None where there are none."""
+    if day.taking.replay is None:
+        return None
+    key = {
+        "grain": grain,
+        "statement_sha256": day.taking.sha256,
+        "as_of": as_of,
+        "facts_batch_no": day.parameters["facts_batch_no"],
+    }
+    found = run(day.connection, "warehouse/read_measurement_before.sql", key).first()
+    if found is None:
+        return None
+    there = set(inspect(day.connection).get_table_names(schema="work"))
+    return found if {found.table_name, _members_of(found)} <= there else None
 
 
 def _has_calendar_year(policy: Policy) -> bool:

@@ -175,12 +175,25 @@ def choose_as_of(
 
 
 @repeated
-def measure(warehouse: Database, policies: Mapping[str, Policy], policy_id: str, as_of: date) -> dict[str, Any]:
-    """Take the measures that this policy and the others of its grain need as of a day; return where they are."""
+def measure(
+    warehouse: Database,
+    policies: Mapping[str, Policy],
+    policy_id: str,
+    as_of: date,
+    *,
+    full_every_days: int = Settings.full_measures_every_days,
+) -> dict[str, Any]:
+    """Take the measures that this policy and the others of its grain need as of a day; return where they are.
+
+    Raises TieringError where a full computation, which is kept, did not find what replays had led to.
+    """
     from sql.measure import take_measures
 
+    grain = policies[policy_id].grain
     with connected(warehouse, "tiering_warehouse") as connection:
-        taken = take_measures(connection, policies.values(), policies[policy_id].grain, as_of)
+        taken = take_measures(connection, policies.values(), grain, as_of, full_every_days=full_every_days)
+    if taken.fault:
+        raise TieringError(taken.fault)
     return {**asdict(taken), "as_of": as_of.isoformat()}
 
 

@@ -67,6 +67,7 @@ class Settings:
     maximum_shrink_share: str = "0.5"
     absent_extracts: int = 3
     stale_after_days: int = 7
+    full_measures_every_days: int = 7
     pool: str = "default_pool"
     facts_timeout_hours: int = 12
     statement_timeout_seconds: int = 3600
@@ -222,6 +223,10 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
             if not re.fullmatch(r"[1-9][0-9]{0,8}", given[name]):
                 raise TieringError(f"TIERING_{name.upper()}: a whole number from 1 to 999999999 is needed")
             values[name] = int(given[name])
+    if "full_measures_every_days" in given:
+        if not re.fullmatch(r"[0-9]{1,4}", given["full_measures_every_days"]):
+            raise TieringError("TIERING_FULL_MEASURES_EVERY_DAYS: a whole number from 0 to 9999 is needed")
+        values["full_measures_every_days"] = int(given["full_measures_every_days"])
     if given.get("follow_ups_on", "monday") not in (*_WEEKDAYS, "never"):
         word = given["follow_ups_on"]
         raise TieringError(

@@ -1,0 +1,272 @@
+"""Replay: which accounts a later day has to measure again, and how the others take their kept row.
+
+A measure is an expression over pieces (CTEs), each of which sees an account's own rows of the facts. A piece says
+something else on another day only where a row was loaded, replaced or withdrawn, or where a comparison of a row's day
+with a day of the run comes out differently. What this module can read of a statement in that way can be replayed;
+a statement with anything else in it is measured in full.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlglot import exp, parse_one
+from sqlglot.optimizer.scope import Scope, build_scope
+
+MEMBERS = "members_of_day"
+"""Stands in the statements for the table of who is seen at every account, or at those to be measured again."""
+
+KEPT = "measures_before"
+"""Stands in the statements for the table of an earlier day."""
+
+AFFECTED = "affected_members"
+"""Stands in the statements for the table of who is seen at the accounts to be measured again."""
+
+CARRIED = {
+    "sales.net_sales": "DECIMAL(38, 4)",
+    "sales.gross_sales": "DECIMAL(38, 4)",
+    "sales.purchase_days": "BIGINT",
+    "sales.first_sold_on": "DATE",
+    "sales.last_sold_on": "DATE",
+    "receivables.balance": "DECIMAL(38, 4)",
+    "receivables.oldest_due_on": "DATE",
+    "contacts.first_contacted_on": "DATE",
+    "contacts.contacted_on": "DATE",
+    "opportunities.next_close_on": "DATE",
+    "events.happened_on": "DATE",
+}
+"""What is kept beside the measures, with its type: columns of pieces from which a measure is worked out anew every day.
+
+Such a measure moves with the day for everybody, or looks at the account itself as well. One that needs a column that
+does not stand here cannot be replayed.
+"""
+
+FRESH = ("population", "head", "attributes", "opportunity", "service_event")
+"""What is read anew for everybody: who the accounts are, and what the source states of them."""
+
+SEEN_BY_CUSTOMER = frozenset({
+    "sales", "receivables", "payments", "open_orders", "contacts", "service_events", "surveys", "balances",
+    "opportunities", "prescriptions", "assessments", "events",
+})  # fmt: skip
+"""Tables of facts whose rows are seen at the accounts of their customer alone; money that names a document also there."""
+
+_COMPARISONS = {exp.LT: False, exp.GTE: False, exp.LTE: True, exp.GT: True}
+"""Comparisons of a row's day (on the left) with a day of the run, and whether the run's day itself is on its near side."""
+
+_MIRRORED = {exp.LT: exp.GT, exp.GT: exp.LT, exp.LTE: exp.GTE, exp.GTE: exp.LTE}
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A column of a piece that is kept beside the measures."""
+
+    name: str
+    piece: str
+    column: str
+    type: str
+
+
+@dataclass(frozen=True, order=True)
+class Boundary:
+    """A comparison of a column of facts with a day of the run, which is `parameter`.
+
+    When that day moves from one to another, it comes out differently for the rows between them; of the two days
+    themselves for the later one, or (`is_early`) for the earlier one.
+    """
+
+    table: str
+    column: str
+    parameter: str
+    is_early: bool
+
+
+@dataclass(frozen=True)
+class Replay:
+    """How a statement of measures is replayed: what is carried, and what tells whom a new day touches."""
+
+    carried: tuple[Carried, ...]
+    tables: tuple[str, ...]
+    boundaries: tuple[Boundary, ...]
+
+    def changes(
+        self, before: Mapping[str, Any], now: Mapping[str, Any]
+    ) -> dict[str, list[tuple[str, str, str, str, str]]]:
+        """Return by table the rows that changed between two days and states of the facts.
+
+        Each as (column, comparison, parameter, comparison, parameter); `known_` begins the parameters of the earlier day.
+        """
+        found: dict[str, list[tuple[str, str, str, str, str]]] = {table: [] for table in self.tables}
+        if before["facts_batch_no"] != now["facts_batch_no"]:
+            for table in self.tables:
+                for column in ("batch_no", "superseded_in"):
+                    found[table].append((column, ">", "known_facts_batch_no", "<=", "facts_batch_no"))
+        seen: set[tuple[str, str, date, date, bool]] = set()
+        for one in self.boundaries:
+            days = before[one.parameter], now[one.parameter]
+            key = (one.table, one.column, *days, one.is_early)
+            if days[0] != days[1] and key not in seen:
+                seen.add(key)
+                comparisons = (">=", "<") if one.is_early else (">", "<=")
+                found[one.table].append(
+                    (one.column, comparisons[0], f"known_{one.parameter}", comparisons[1], one.parameter)
+                )
+        return {table: rows for table, rows in found.items() if rows}
+
+
+def is_a_day(parameter: str) -> bool:
+    """Whether a parameter of a statement of measures says what the day is (and not which kind is asked for)."""
+    return not parameter.startswith(("kind_", "attribute_", "assessment_"))
+
+
+def find_replay(tree: exp.Select) -> Replay | None:
+    """Return how a statement of measures (pruned) can be replayed; None where it has to be measured in full."""
+    scope = build_scope(tree)
+    if scope is None:
+        return None
+    pieces = {join.alias_or_name for join in tree.args.get("joins") or []} - set(FRESH)
+    carried: dict[tuple[str, str], Carried] = {}
+    for column in _worked_out_anew(tree):
+        if column.table in pieces:
+            kind = CARRIED.get(f"{column.table}.{column.name.partition('__')[0]}")
+            if kind is None:
+                return None
+            key = column.table, column.name
+            carried.setdefault(key, Carried(f"carried_{len(carried) + 1}", *key, kind))
+    tables: set[str] = set()
+    boundaries: set[Boundary] = set()
+    for name in sorted(pieces):
+        for part in _parts(scope, name):
+            for _, source in part.selected_sources.values():
+                if isinstance(source, exp.Table):
+                    if source.db != "facts" or source.name not in SEEN_BY_CUSTOMER:
+                        return None
+                    tables.add(source.name)
+            found = _boundaries_of(part)
+            if found is None:
+                return None
+            boundaries |= found
+    return Replay(tuple(carried.values()), tuple(sorted(tables)), tuple(sorted(boundaries)))
+
+
+def _worked_out_anew(tree: exp.Select) -> Iterator[exp.Column]:
+    """Return the columns read by those expressions that move with the day or look at the account itself."""
+    for expression in tree.expressions:
+        if _is_worked_out_anew(expression):
+            yield from expression.find_all(exp.Column)
+
+
+def _is_worked_out_anew(expression: exp.Expression) -> bool:
+    return any(is_a_day(node.name) for node in expression.find_all(exp.Placeholder)) or any(
+        column.table in FRESH for column in expression.find_all(exp.Column)
+    )
+
+
+def _parts(scope: Scope, name: str) -> Iterator[Scope]:
+    """Return every scope that a piece of a statement is made of, but who the accounts are."""
+    left: list[Any] = [scope.sources[name]]
+    seen: set[int] = set()
+    while left:
+        part = left.pop()
+        if not isinstance(part, Scope) or id(part) in seen:
+            continue
+        seen.add(id(part))
+        yield part
+        left += [source for node, source in part.selected_sources.values() if node.name != "account"]
+        left += [*part.subquery_scopes, *part.set_operation_scopes]
+
+
+def _boundaries_of(scope: Scope) -> set[Boundary] | None:
+    """Return where one SELECT compares a day of the facts with a day of the run; None where it uses one otherwise."""
+    found: set[Boundary] = set()
+    for node in scope.find_all(exp.Placeholder):
+        if not is_a_day(node.name):
+            continue
+        side: exp.Expression = node
+        while isinstance(side.parent, exp.Cast | exp.Paren):
+            side = side.parent
+        comparison = side.parent
+        if comparison is None or type(comparison) not in _COMPARISONS:
+            return None
+        kind, other = type(comparison), comparison.left
+        if other is side:
+            kind, other = _MIRRORED[kind], comparison.right
+        columns = _columns_of_facts(scope, other)
+        if columns is None:
+            return None
+        for table, column in columns:
+            if node.name == "facts_batch_no" and column in ("batch_no", "superseded_in"):
+                continue
+            found.add(Boundary(table, column, node.name, not _COMPARISONS[kind]))
+    return found
+
+
+def _columns_of_facts(scope: Scope, value: exp.Expression) -> set[tuple[str, str]] | None:
+    """Return the columns of facts that a column is, whatever it is called on the way; None where it is more than that."""
+    if not isinstance(value, exp.Column):
+        return None
+    sources = {alias: source for alias, (_, source) in scope.selected_sources.items()}
+    source: Any = sources.get(value.table) if value.table else next(iter(sources.values()), None)
+    if not value.table and len(sources) != 1:
+        return None
+    if isinstance(source, exp.Table):
+        return {(source.name, value.name)} if source.db == "facts" else None
+    if not isinstance(source, Scope):
+        return None
+    found: set[tuple[str, str]] = set()
+    for part in source.set_operation_scopes or [source]:
+        selected = next((one for one in part.expression.selects if one.alias_or_name == value.name), None)
+        columns = _columns_of_facts(part, selected.unalias()) if selected is not None else None
+        if columns is None:
+            return None
+        found |= columns
+    return found
+
+
+def read_members(tree: exp.Select, *, restrict: bool = False) -> None:
+    """Let a statement of measures read who is seen at every account from a table, beside `restrict` all documents."""
+    _put(tree, "account", f"SELECT customer_id, account_id FROM work.{MEMBERS}")  # noqa: S608
+    _put(
+        tree,
+        "population",
+        f"SELECT account_id, account_manager_id, customer_id, first_opened_on FROM work.{MEMBERS} WHERE is_head",  # noqa: S608
+    )
+    if restrict:  # named_money looks at documents before it is known whose they are
+        for cte in tree.args["with_"].expressions:
+            if cte.alias == "receivable":
+                cte.this.where("customer_id IN (SELECT customer_id FROM account)", copy=False, dialect="duckdb")
+
+
+def add_carried(tree: exp.Select, replay: Replay) -> None:
+    """Let a statement of measures also return what is carried to a later day."""
+    for one in replay.carried:
+        tree.select(exp.alias_(exp.column(one.column, one.piece), one.name), copy=False)
+
+
+def take_kept(tree: exp.Select, replay: Replay) -> None:
+    """Turn a statement of measures into one that takes the pieces from the row of an earlier day."""
+    carried = {(one.piece, one.column): one.name for one in replay.carried}
+    pieces = {join.alias_or_name for join in tree.args.get("joins") or []} - set(FRESH)
+    for expression in tree.expressions:
+        name = expression.alias_or_name
+        if _is_worked_out_anew(expression):
+            for column in list(expression.find_all(exp.Column)):
+                if column.table in pieces:
+                    column.replace(exp.column(carried[column.table, column.name], "kept"))
+        else:
+            expression.replace(exp.alias_(exp.column(name, "kept"), name))
+    for one in replay.carried:
+        tree.select(exp.alias_(exp.column(one.name, "kept"), one.name), copy=False)
+    tree.join(f"work.{KEPT} AS kept", on="kept.account_id = population.account_id", copy=False, dialect="duckdb")
+    tree.where(
+        f"NOT EXISTS (SELECT 1 FROM work.{AFFECTED} AS affected WHERE affected.account_id = population.account_id)",  # noqa: S608
+        copy=False,
+        dialect="duckdb",
+    )
+
+
+def _put(tree: exp.Select, name: str, statement: str) -> None:
+    piece = next(cte for cte in tree.args["with_"].expressions if cte.alias == name)
+    piece.set("this", parse_one(statement, read="duckdb"))
