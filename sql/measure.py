@@ -22,7 +22,7 @@ from sql.connect import read_arrow
 from sql.contract import ENTITIES
 from sql.errors import TieringError
 from sql.facts import analyze, facts_batch_no, lock, rebuild
-from sql.replay import AFFECTED, KEPT, MEMBERS, Replay, add_carried, find_replay, read_members, take_kept
+from sql.replay import AGAIN, KEPT, MEMBERS, Part, Replay, add_carried, find_replay, read_members, take_kept, take_part
 from sql.statements import render, run, run_text
 from transforms.calendar import EVER, add_months, parse_window, window_name, window_start
 from transforms.conditions import Condition
@@ -555,16 +555,21 @@ MOST_AGAIN = 0.3
 
 @dataclass(frozen=True)
 class _Taking:
-    """The statements that take measures into a table: of all accounts, of some again, and from kept rows."""
+    """The statements that take measures into a table: of all accounts; a part of some again; and from kept rows."""
 
     columns: tuple[str, ...]
     types: Mapping[str, str]
     parameters: frozenset[str]
     full: str
-    again: str
+    again: tuple[str, ...]
     kept: str
     replay: Replay | None
     sha256: str
+
+    def types_of(self, part: Part) -> dict[str, str]:
+        """The columns of what is measured again of a part."""
+        names = ("account_id", *part.columns, *(one.name for one in part.carried))
+        return {name: self.types[name] for name in names}
 
 
 @lru_cache(maxsize=200)
@@ -572,26 +577,30 @@ def _taking(grain: str, columns: tuple[str, ...], kinds: tuple[tuple[str, Kind],
     statement = _statement(grain, columns, kinds)
     tree = _parse(statement.text)
     replay = find_replay(tree)
-    full, again, kept = tree.copy(), tree.copy(), tree.copy()
+    parts = replay.parts if replay else ()
+    full, kept, again = tree.copy(), tree.copy(), [tree.copy() for _ in parts]
     read_members(full)
-    read_members(again, restrict=True)
     read_members(kept)
     if replay:
         add_carried(full, replay)
-        add_carried(again, replay)
         take_kept(kept, replay)
-    for variant in (full, again, kept):
+    for part, variant in zip(parts, again, strict=True):
+        read_members(variant, restrict=True)
+        take_part(variant, part)
+    for variant in (full, kept, *again):
         _prune(variant)
     carried = {one.name: one.type for one in replay.carried} if replay else {}
     types = {"account_id": "TEXT", "account_manager_id": "TEXT", **{name: _type_of(name) for name in columns}}
-    texts = [variant.sql(dialect="duckdb", comments=False) for variant in (full, again, kept)]
+    texts = [variant.sql(dialect="duckdb", comments=False) for variant in (full, kept, *again)]
     return _Taking(
-        tuple(part.alias_or_name for part in full.expressions),
-        types | carried,
-        statement.parameters,
-        *texts,
-        replay,
-        hashlib.sha256("\n".join(texts).encode()).hexdigest(),
+        columns=tuple(part.alias_or_name for part in full.expressions),
+        types=types | carried,
+        parameters=statement.parameters,
+        full=texts[0],
+        kept=texts[1],
+        again=tuple(texts[2:]),
+        replay=replay,
+        sha256=hashlib.sha256("\n".join(texts).encode()).hexdigest(),
     )
 
 
@@ -678,11 +687,6 @@ class _Day:
         """The table of who is seen at every account."""
         return f"members_{self.short}"
 
-    @property
-    def affected(self) -> str:
-        """The table of who is seen at the accounts that are measured again."""
-        return f"affected_{self.short}"
-
     def note_members(self, grain: str) -> None:
         """Keep who is seen at every account."""
         rebuild(self.connection, self.members, MEMBER_COLUMNS)
@@ -691,8 +695,8 @@ class _Day:
 
     def measure(self, table: str) -> None:
         """Measure every account."""
-        self._make(table)
-        self._insert(table, self.taking.full.replace(MEMBERS, self.members))
+        rebuild(self.connection, table, self.taking.types)
+        self._insert(table, self.taking.columns, self.taking.full.replace(MEMBERS, self.members))
         analyze(self.connection, f"work.{table}")
 
     def replay(self, table: str, before: Row[Any]) -> bool:
@@ -703,36 +707,54 @@ class _Day:
         replay = self.taking.replay
         if replay is None:
             return False
+        moved = f"moved_{self.short}"
+        rebuild(self.connection, moved, {"account_id": "TEXT"})
+        members = {"members": self.members, "members_before": _members_of(before)}
+        run(self.connection, "warehouse/insert_moved.sql", table=moved, **members)
+        made = [moved]
+        customers = self._count(self.members)
+        is_cheaper, kept = True, self.taking.kept.replace(MEMBERS, self.members).replace(KEPT, before.table_name)
+        for number, part in enumerate(replay.parts):
+            affected, again = f"affected_{number}_{self.short}", f"again_{number}_{self.short}"
+            made += [affected, again]
+            self._note_affected(affected, moved, part, before)
+            touched = self._count(affected)
+            is_cheaper = is_cheaper and touched <= MOST_AGAIN * customers
+            log.info(
+                "measures of %s as of %s, going on from %s: %s of %s customers are at accounts that a change touched",
+                " and ".join(part.tables), self.parameters["as_of"], before.as_of, touched, customers,
+            )  # fmt: skip
+            rebuild(self.connection, again, self.taking.types_of(part))
+            if is_cheaper and touched:
+                self._insert(again, self.taking.types_of(part), self.taking.again[number].replace(MEMBERS, affected))
+                analyze(self.connection, f"work.{again}")
+            kept = kept.replace(AGAIN.format(number), again)
+        if is_cheaper:
+            rebuild(self.connection, table, self.taking.types)
+            self._insert(table, self.taking.columns, kept)
+            analyze(self.connection, f"work.{table}")
+        for name in made:
+            run(self.connection, "warehouse/drop_work_table.sql", table=name)
+        return is_cheaper
+
+    def _note_affected(self, affected: str, moved: str, part: Part, before: Row[Any]) -> None:
+        """Keep who is seen at the accounts whose measures of a part can differ from the kept ones."""
         known = _parameters(self.taking.parameters, before.as_of, before.facts_batch_no)
-        rebuild(self.connection, self.affected, MEMBER_COLUMNS)
+        rebuild(self.connection, affected, MEMBER_COLUMNS)
         run(
             self.connection,
             "warehouse/insert_affected.sql",
             {**self.parameters, **{f"known_{name}": value for name, value in known.items()}},
-            affected=self.affected,
+            affected=affected,
             members=self.members,
-            members_before=_members_of(before),
-            changes=replay.changes(known, self.parameters),
-            names_documents="receivables" in replay.tables,
+            moved=moved,
+            changes=part.changes(known, self.parameters),
+            names_documents="receivables" in part.tables,
         )
-        analyze(self.connection, f"work.{self.affected}")
-        again, all_ = (
-            int(run(self.connection, "warehouse/count_work_rows.sql", table=name).scalar_one())
-            for name in (self.affected, self.members)
-        )
-        is_cheaper = again <= MOST_AGAIN * all_
-        if is_cheaper:
-            self._make(table)
-            self._insert(table, self.taking.again.replace(MEMBERS, self.affected))
-            kept = self.taking.kept.replace(MEMBERS, self.members).replace(AFFECTED, self.affected)
-            self._insert(table, kept.replace(KEPT, before.table_name))
-            analyze(self.connection, f"work.{table}")
-        run(self.connection, "warehouse/drop_work_table.sql", table=self.affected)
-        log.info(
-            "measures as of %s, going on from %s: %s of %s customers are at accounts that a change touched%s",
-            self.parameters["as_of"], before.as_of, again, all_, "" if is_cheaper else "; everybody is measured",
-        )  # fmt: skip
-        return is_cheaper
+        analyze(self.connection, f"work.{affected}")
+
+    def _count(self, table: str) -> int:
+        return int(run(self.connection, "warehouse/count_work_rows.sql", table=table).scalar_one())
 
     def compare(self, table: str, replayed: str, before: Row[Any]) -> str:
         """Return what is wrong with what the replays led to, held against the full computation; nothing mostly."""
@@ -747,12 +769,9 @@ class _Day:
             f"restate the days in between"
         )
 
-    def _make(self, table: str) -> None:
-        rebuild(self.connection, table, self.taking.types)
-
-    def _insert(self, table: str, statement: str) -> None:
-        columns = ", ".join(self.taking.columns)
-        run_text(self.connection, f"INSERT INTO work.{table} ({columns}) {statement}", self.parameters)  # noqa: S608
+    def _insert(self, table: str, columns: Iterable[str], statement: str) -> None:
+        text = f"INSERT INTO work.{table} ({', '.join(columns)}) {statement}"  # noqa: S608
+        run_text(self.connection, text, self.parameters)
 
 
 def _members_of(before: Row[Any]) -> str:

@@ -22,8 +22,8 @@ MEMBERS = "members_of_day"
 KEPT = "measures_before"
 """Stands in the statements for the table of an earlier day."""
 
-AFFECTED = "affected_members"
-"""Stands in the statements for the table of who is seen at the accounts to be measured again."""
+AGAIN = "measured_again_{}_"
+"""Stands in the statements for the table of what was measured again of a part."""
 
 CARRIED = {
     "sales.net_sales": "DECIMAL(38, 4)",
@@ -31,6 +31,7 @@ CARRIED = {
     "sales.purchase_days": "BIGINT",
     "sales.first_sold_on": "DATE",
     "sales.last_sold_on": "DATE",
+    "payments.received": "DECIMAL(38, 4)",
     "receivables.balance": "DECIMAL(38, 4)",
     "receivables.oldest_due_on": "DATE",
     "contacts.first_contacted_on": "DATE",
@@ -40,8 +41,8 @@ CARRIED = {
 }
 """What is kept beside the measures, with its type: columns of pieces from which a measure is worked out anew every day.
 
-Such a measure moves with the day for everybody, or looks at the account itself as well. One that needs a column that
-does not stand here cannot be replayed.
+Such a measure moves with the day for everybody, looks at the account itself as well, or at more than one part. One that
+needs a column that does not stand here cannot be replayed.
 """
 
 FRESH = ("population", "head", "attributes", "opportunity", "service_event")
@@ -84,36 +85,58 @@ class Boundary:
 
 
 @dataclass(frozen=True)
-class Replay:
-    """How a statement of measures is replayed: what is carried, and what tells whom a new day touches."""
+class Part:
+    """The measures whose pieces read the same tables of facts: who is touched by a change there is measured again.
 
-    carried: tuple[Carried, ...]
+    `columns`: the measures that are copied; `boundaries`: what tells whom a new day touches.
+    """
+
     tables: tuple[str, ...]
     boundaries: tuple[Boundary, ...]
+    columns: tuple[str, ...]
+    carried: tuple[Carried, ...]
 
-    def changes(
-        self, before: Mapping[str, Any], now: Mapping[str, Any]
-    ) -> dict[str, list[tuple[str, str, str, str, str]]]:
-        """Return by table the rows that changed between two days and states of the facts.
+    def changes(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Change]:
+        """Return which rows of the facts changed between two days and states of the facts.
 
-        Each as (column, comparison, parameter, comparison, parameter); `known_` begins the parameters of the earlier day.
+        `known_` begins the parameters of the earlier one.
         """
-        found: dict[str, list[tuple[str, str, str, str, str]]] = {table: [] for table in self.tables}
+        found = []
         if before["facts_batch_no"] != now["facts_batch_no"]:
-            for table in self.tables:
-                for column in ("batch_no", "superseded_in"):
-                    found[table].append((column, ">", "known_facts_batch_no", "<=", "facts_batch_no"))
+            bounds = ">", "known_facts_batch_no", "<=", "facts_batch_no"
+            found += [Change(table, name, *bounds) for table in self.tables for name in ("batch_no", "superseded_in")]
         seen: set[tuple[str, str, date, date, bool]] = set()
         for one in self.boundaries:
-            days = before[one.parameter], now[one.parameter]
-            key = (one.table, one.column, *days, one.is_early)
-            if days[0] != days[1] and key not in seen:
+            key = (one.table, one.column, before[one.parameter], now[one.parameter], one.is_early)
+            if key[2] != key[3] and key not in seen:
                 seen.add(key)
-                comparisons = (">=", "<") if one.is_early else (">", "<=")
-                found[one.table].append(
-                    (one.column, comparisons[0], f"known_{one.parameter}", comparisons[1], one.parameter)
-                )
-        return {table: rows for table, rows in found.items() if rows}
+                after, until = (">=", "<") if one.is_early else (">", "<=")
+                found.append(Change(one.table, one.column, after, f"known_{one.parameter}", until, one.parameter))
+        return found
+
+
+@dataclass(frozen=True)
+class Change:
+    """Rows of a table of facts that changed: those whose column lies between two parameters."""
+
+    table: str
+    column: str
+    after: str
+    low: str
+    until: str
+    high: str
+
+
+@dataclass(frozen=True)
+class Replay:
+    """How a statement of measures is replayed."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def carried(self) -> tuple[Carried, ...]:
+        """What is kept beside the measures."""
+        return tuple(one for part in self.parts for one in part.carried)
 
 
 def is_a_day(parameter: str) -> bool:
@@ -126,42 +149,69 @@ def find_replay(tree: exp.Select) -> Replay | None:
     scope = build_scope(tree)
     if scope is None:
         return None
-    pieces = {join.alias_or_name for join in tree.args.get("joins") or []} - set(FRESH)
+    tables: dict[str, tuple[str, ...]] = {}
+    boundaries: dict[tuple[str, ...], set[Boundary]] = {}
+    for piece in _pieces(tree):
+        read = _reads(scope, piece)
+        if read is None:
+            return None
+        tables[piece] = tuple(sorted(read[0]))
+        boundaries.setdefault(tables[piece], set()).update(read[1])
+    columns: dict[tuple[str, ...], list[str]] = {part: [] for part in boundaries}
     carried: dict[tuple[str, str], Carried] = {}
-    for column in _worked_out_anew(tree):
-        if column.table in pieces:
-            kind = CARRIED.get(f"{column.table}.{column.name.partition('__')[0]}")
-            if kind is None:
-                return None
-            key = column.table, column.name
-            carried.setdefault(key, Carried(f"carried_{len(carried) + 1}", *key, kind))
+    for expression in tree.expressions:
+        parts = {tables[column.table] for column in expression.find_all(exp.Column) if column.table in tables}
+        if not _is_worked_out_anew(expression, len(parts)):
+            columns[parts.pop()].append(expression.alias_or_name)
+            continue
+        for column in expression.find_all(exp.Column):
+            if column.table in tables:
+                kind = CARRIED.get(f"{column.table}.{column.name.partition('__')[0]}")
+                if kind is None:
+                    return None
+                key = column.table, column.name
+                carried.setdefault(key, Carried(f"carried_{len(carried) + 1}", *key, kind))
+    return Replay(
+        tuple(
+            Part(
+                part,
+                tuple(sorted(boundaries[part])),
+                tuple(columns[part]),
+                tuple(one for one in carried.values() if tables[one.piece] == part),
+            )
+            for part in sorted(boundaries)
+        )
+    )
+
+
+def _pieces(tree: exp.Select) -> list[str]:
+    return [join.alias_or_name for join in tree.args.get("joins") or [] if join.alias_or_name not in FRESH]
+
+
+def _is_worked_out_anew(expression: exp.Expression, parts: int) -> bool:
+    """Whether a column moves with the day, looks at the account itself, or at the pieces of more than one part."""
+    return (
+        parts != 1
+        or any(is_a_day(node.name) for node in expression.find_all(exp.Placeholder))
+        or any(column.table in FRESH for column in expression.find_all(exp.Column))
+    )
+
+
+def _reads(scope: Scope, piece: str) -> tuple[set[str], set[Boundary]] | None:
+    """Return the tables of facts that a piece reads, and where it compares their days; None where it does anything else."""
     tables: set[str] = set()
     boundaries: set[Boundary] = set()
-    for name in sorted(pieces):
-        for part in _parts(scope, name):
-            for _, source in part.selected_sources.values():
-                if isinstance(source, exp.Table):
-                    if source.db != "facts" or source.name not in SEEN_BY_CUSTOMER:
-                        return None
-                    tables.add(source.name)
-            found = _boundaries_of(part)
-            if found is None:
-                return None
-            boundaries |= found
-    return Replay(tuple(carried.values()), tuple(sorted(tables)), tuple(sorted(boundaries)))
-
-
-def _worked_out_anew(tree: exp.Select) -> Iterator[exp.Column]:
-    """Return the columns read by those expressions that move with the day or look at the account itself."""
-    for expression in tree.expressions:
-        if _is_worked_out_anew(expression):
-            yield from expression.find_all(exp.Column)
-
-
-def _is_worked_out_anew(expression: exp.Expression) -> bool:
-    return any(is_a_day(node.name) for node in expression.find_all(exp.Placeholder)) or any(
-        column.table in FRESH for column in expression.find_all(exp.Column)
-    )
+    for part in _parts(scope, piece):
+        for _, source in part.selected_sources.values():
+            if isinstance(source, exp.Table):
+                if source.db != "facts" or source.name not in SEEN_BY_CUSTOMER:
+                    return None
+                tables.add(source.name)
+        found = _boundaries_of(part)
+        if found is None:
+            return None
+        boundaries |= found
+    return tables, boundaries
 
 
 def _parts(scope: Scope, name: str) -> Iterator[Scope]:
@@ -245,23 +295,47 @@ def add_carried(tree: exp.Select, replay: Replay) -> None:
         tree.select(exp.alias_(exp.column(one.column, one.piece), one.name), copy=False)
 
 
+def take_part(tree: exp.Select, part: Part) -> None:
+    """Let a statement of measures return only what belongs to a part."""
+    columns = [one for one in tree.expressions if one.alias_or_name in ("account_id", *part.columns)]
+    tree.set("expressions", columns)
+    add_carried(tree, Replay((part,)))
+
+
 def take_kept(tree: exp.Select, replay: Replay) -> None:
-    """Turn a statement of measures into one that takes the pieces from the row of an earlier day."""
-    carried = {(one.piece, one.column): one.name for one in replay.carried}
-    pieces = {join.alias_or_name for join in tree.args.get("joins") or []} - set(FRESH)
+    """Turn a statement of measures into one that takes what was measured again, and all else from an earlier day."""
+    value: dict[tuple[str, str] | str, exp.Expression] = {}
+    for number, part in enumerate(replay.parts):
+        again = AGAIN.format(number)
+        tree.join(
+            f"work.{again} AS again_{number}",
+            on=f"again_{number}.account_id = population.account_id",
+            join_type="left",
+            copy=False,
+            dialect="duckdb",
+        )
+        for key, name in [
+            *((column, column) for column in part.columns),
+            *(((one.piece, one.column), one.name) for one in part.carried),
+        ]:
+            value[key] = parse_one(
+                f"CASE WHEN again_{number}.account_id IS NULL THEN kept.{name} ELSE again_{number}.{name} END",
+                read="duckdb",
+            )
     for expression in tree.expressions:
         name = expression.alias_or_name
-        if _is_worked_out_anew(expression):
-            for column in list(expression.find_all(exp.Column)):
-                if column.table in pieces:
-                    column.replace(exp.column(carried[column.table, column.name], "kept"))
-        else:
-            expression.replace(exp.alias_(exp.column(name, "kept"), name))
+        if name in value:
+            expression.replace(exp.alias_(value[name].copy(), name))
+            continue
+        for column in list(expression.find_all(exp.Column)):
+            if (column.table, column.name) in value:
+                column.replace(exp.paren(value[column.table, column.name]))
     for one in replay.carried:
-        tree.select(exp.alias_(exp.column(one.name, "kept"), one.name), copy=False)
-    tree.join(f"work.{KEPT} AS kept", on="kept.account_id = population.account_id", copy=False, dialect="duckdb")
-    tree.where(
-        f"NOT EXISTS (SELECT 1 FROM work.{AFFECTED} AS affected WHERE affected.account_id = population.account_id)",  # noqa: S608
+        tree.select(exp.alias_(value[one.piece, one.column].copy(), one.name), copy=False)
+    tree.join(
+        f"work.{KEPT} AS kept",
+        on="kept.account_id = population.account_id",
+        join_type="left",
         copy=False,
         dialect="duckdb",
     )

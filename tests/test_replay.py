@@ -122,7 +122,7 @@ STORIES = given(
 @pytest.mark.usefixtures("always_cheaper")
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_replayed_day_is_what_measuring_everybody_gives(engine: str, warehouses: Warehouses) -> None:
-    @settings(max_examples=8 if engine == "duckdb" else 4, deadline=None, database=None)
+    @settings(max_examples=4, deadline=None, database=None)
     @STORIES
     def every_story(shape: tuple[str, str], seed: int, days: list[int]) -> None:
         checked = _tell_story(warehouses, engine, *shape, seed, days)
