@@ -641,16 +641,19 @@ def take_measures(
     day = _Day(connection, _taking(*key), short, _parameters(_statement(*key).parameters, as_of, batch_no))
     day.note_members(grain)
     before = _find_before(day, grain, as_of) if full_every_days else None
-    is_checked = before is not None and (as_of - before.full_on).days >= full_every_days
-    is_replayed, fault = False, ""
-    if before is not None and not (is_checked and before.as_of == before.full_on):
-        target = f"replayed_{short}" if is_checked else table
-        is_replayed = day.replay(target, before)
-    if is_checked or not is_replayed:
+    is_due = before is not None and (as_of - before.full_on).days >= full_every_days
+    fault = ""
+    if before is None or (is_due and before.as_of == before.full_on):
+        before = None
         day.measure(table)
-    if is_checked and is_replayed:
-        fault = day.compare(table, f"replayed_{short}", before)
-        is_replayed = False
+    elif is_due:
+        is_replayed = day.replay(f"replayed_{short}", before)
+        day.measure(table)
+        fault = day.compare(table, f"replayed_{short}", before) if is_replayed else ""
+        before = None
+    elif not day.replay(table, before):
+        before = None
+        day.measure(table)
     rows = int(run(connection, "warehouse/count_work_rows.sql", table=table).scalar_one())
     run(
         connection,
@@ -664,9 +667,9 @@ def take_measures(
             "columns": json.dumps(columns),
             "measured_rows": rows,
             "measured_at": datetime.now(UTC),
-            "method": "replay" if is_replayed else "full",
-            "replayed_from": before.measurement_id if is_replayed else None,
-            "full_on": before.full_on if is_replayed else as_of,
+            "method": "replay" if before else "full",
+            "replayed_from": before.measurement_id if before else None,
+            "full_on": before.full_on if before else as_of,
             "statement_sha256": day.taking.sha256,
         },
     )
@@ -690,7 +693,7 @@ class _Day:
     def note_members(self, grain: str) -> None:
         """Keep who is seen at every account."""
         rebuild(self.connection, self.members, MEMBER_COLUMNS)
-        run(self.connection, "warehouse/insert_members.sql", self.parameters, table=self.members, grain=grain)
+        run(self.connection, "warehouse/insert_members.sql", self.parameters, members=self.members, grain=grain)
         analyze(self.connection, f"work.{self.members}")
 
     def measure(self, table: str) -> None:
@@ -709,8 +712,13 @@ class _Day:
             return False
         moved = f"moved_{self.short}"
         rebuild(self.connection, moved, {"account_id": "TEXT"})
-        members = {"members": self.members, "members_before": _members_of(before)}
-        run(self.connection, "warehouse/insert_moved.sql", table=moved, **members)
+        run(
+            self.connection,
+            "warehouse/insert_moved.sql",
+            moved=moved,
+            members=self.members,
+            members_before=_members_of(before),
+        )
         made = [moved]
         customers = self._count(self.members)
         is_cheaper, kept = True, self.taking.kept.replace(MEMBERS, self.members).replace(KEPT, before.table_name)
@@ -758,8 +766,13 @@ class _Day:
 
     def compare(self, table: str, replayed: str, before: Row[Any]) -> str:
         """Return what is wrong with what the replays led to, held against the full computation; nothing mostly."""
-        names = {"columns": self.taking.columns, "one": table, "other": replayed}
-        found = run(self.connection, "warehouse/count_differing_measures.sql", **names).scalar_one()
+        found = run(
+            self.connection,
+            "warehouse/count_differing_measures.sql",
+            columns=self.taking.columns,
+            one=table,
+            other=replayed,
+        ).scalar_one()
         run(self.connection, "warehouse/drop_work_table.sql", table=replayed)
         if not found:
             return ""

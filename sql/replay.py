@@ -52,12 +52,12 @@ SEEN_BY_CUSTOMER = frozenset({
     "sales", "receivables", "payments", "open_orders", "contacts", "service_events", "surveys", "balances",
     "opportunities", "prescriptions", "assessments", "events",
 })  # fmt: skip
-"""Tables of facts whose rows are seen at the accounts of their customer alone; money that names a document also there."""
+"""Tables of facts whose rows are seen at the accounts of their customer; money that names a document also there."""
 
-_COMPARISONS = {exp.LT: False, exp.GTE: False, exp.LTE: True, exp.GT: True}
-"""Comparisons of a row's day (on the left) with a day of the run, and whether the run's day itself is on its near side."""
+_COMPARISONS: dict[type[exp.Expr], bool] = {exp.LT: False, exp.GTE: False, exp.LTE: True, exp.GT: True}
+"""Comparisons of a row's day (on the left) with a day of the run, and whether that day itself is no later for them."""
 
-_MIRRORED = {exp.LT: exp.GT, exp.GT: exp.LT, exp.LTE: exp.GTE, exp.GTE: exp.LTE}
+_MIRRORED: dict[type[exp.Expr], type[exp.Expr]] = {exp.LT: exp.GT, exp.GT: exp.LT, exp.LTE: exp.GTE, exp.GTE: exp.LTE}
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ def _pieces(tree: exp.Select) -> list[str]:
     return [join.alias_or_name for join in tree.args.get("joins") or [] if join.alias_or_name not in FRESH]
 
 
-def _is_worked_out_anew(expression: exp.Expression, parts: int) -> bool:
+def _is_worked_out_anew(expression: exp.Expr, parts: int) -> bool:
     """Whether a column moves with the day, looks at the account itself, or at the pieces of more than one part."""
     return (
         parts != 1
@@ -198,7 +198,7 @@ def _is_worked_out_anew(expression: exp.Expression, parts: int) -> bool:
 
 
 def _reads(scope: Scope, piece: str) -> tuple[set[str], set[Boundary]] | None:
-    """Return the tables of facts that a piece reads, and where it compares their days; None where it does anything else."""
+    """Return the tables of facts that a piece reads, and where it compares their days; None where it does more."""
     tables: set[str] = set()
     boundaries: set[Boundary] = set()
     for part in _parts(scope, piece):
@@ -234,13 +234,14 @@ def _boundaries_of(scope: Scope) -> set[Boundary] | None:
     for node in scope.find_all(exp.Placeholder):
         if not is_a_day(node.name):
             continue
-        side: exp.Expression = node
+        side: exp.Expr = node
         while isinstance(side.parent, exp.Cast | exp.Paren):
             side = side.parent
         comparison = side.parent
-        if comparison is None or type(comparison) not in _COMPARISONS:
+        if not isinstance(comparison, exp.Binary) or type(comparison) not in _COMPARISONS:
             return None
-        kind, other = type(comparison), comparison.left
+        kind: type[exp.Expr] = type(comparison)
+        other = comparison.left
         if other is side:
             kind, other = _MIRRORED[kind], comparison.right
         columns = _columns_of_facts(scope, other)
@@ -253,8 +254,8 @@ def _boundaries_of(scope: Scope) -> set[Boundary] | None:
     return found
 
 
-def _columns_of_facts(scope: Scope, value: exp.Expression) -> set[tuple[str, str]] | None:
-    """Return the columns of facts that a column is, whatever it is called on the way; None where it is more than that."""
+def _columns_of_facts(scope: Scope, value: exp.Expr) -> set[tuple[str, str]] | None:
+    """Return the columns of facts that a column is, whatever it is called on the way; None where it is more."""
     if not isinstance(value, exp.Column):
         return None
     sources = {alias: source for alias, (_, source) in scope.selected_sources.items()}
@@ -267,7 +268,9 @@ def _columns_of_facts(scope: Scope, value: exp.Expression) -> set[tuple[str, str
         return None
     found: set[tuple[str, str]] = set()
     for part in source.set_operation_scopes or [source]:
-        selected = next((one for one in part.expression.selects if one.alias_or_name == value.name), None)
+        query = part.expression
+        selects = query.selects if isinstance(query, exp.Query) else []
+        selected = next((one for one in selects if one.alias_or_name == value.name), None)
         columns = _columns_of_facts(part, selected.unalias()) if selected is not None else None
         if columns is None:
             return None
@@ -276,7 +279,7 @@ def _columns_of_facts(scope: Scope, value: exp.Expression) -> set[tuple[str, str
 
 
 def read_members(tree: exp.Select, *, restrict: bool = False) -> None:
-    """Let a statement of measures read who is seen at every account from a table, beside `restrict` all documents."""
+    """Let a statement of measures read who is seen at the accounts from a table; `restrict`: and only their documents."""
     _put(tree, "account", f"SELECT customer_id, account_id FROM work.{MEMBERS}")  # noqa: S608
     _put(
         tree,
@@ -304,7 +307,7 @@ def take_part(tree: exp.Select, part: Part) -> None:
 
 def take_kept(tree: exp.Select, replay: Replay) -> None:
     """Turn a statement of measures into one that takes what was measured again, and all else from an earlier day."""
-    value: dict[tuple[str, str] | str, exp.Expression] = {}
+    value: dict[str | tuple[str, str], exp.Expr] = {}
     for number, part in enumerate(replay.parts):
         again = AGAIN.format(number)
         tree.join(
@@ -314,22 +317,18 @@ def take_kept(tree: exp.Select, replay: Replay) -> None:
             copy=False,
             dialect="duckdb",
         )
-        for key, name in [
-            *((column, column) for column in part.columns),
-            *(((one.piece, one.column), one.name) for one in part.carried),
-        ]:
-            value[key] = parse_one(
-                f"CASE WHEN again_{number}.account_id IS NULL THEN kept.{name} ELSE again_{number}.{name} END",
-                read="duckdb",
-            )
+        for column in part.columns:
+            value[column] = _again_or_kept(number, column)
+        for one in part.carried:
+            value[one.piece, one.column] = _again_or_kept(number, one.name)
     for expression in tree.expressions:
         name = expression.alias_or_name
         if name in value:
             expression.replace(exp.alias_(value[name].copy(), name))
             continue
-        for column in list(expression.find_all(exp.Column)):
-            if (column.table, column.name) in value:
-                column.replace(exp.paren(value[column.table, column.name]))
+        for read in list(expression.find_all(exp.Column)):
+            if (read.table, read.name) in value:
+                read.replace(exp.paren(value[read.table, read.name]))
     for one in replay.carried:
         tree.select(exp.alias_(value[one.piece, one.column].copy(), one.name), copy=False)
     tree.join(
@@ -339,6 +338,11 @@ def take_kept(tree: exp.Select, replay: Replay) -> None:
         copy=False,
         dialect="duckdb",
     )
+
+
+def _again_or_kept(number: int, name: str) -> exp.Expr:
+    again = f"again_{number}"
+    return parse_one(f"CASE WHEN {again}.account_id IS NULL THEN kept.{name} ELSE {again}.{name} END", read="duckdb")
 
 
 def _put(tree: exp.Select, name: str, statement: str) -> None:

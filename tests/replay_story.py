@@ -1,4 +1,4 @@
-"""A company made by chance whose facts change from day to day, as loads would change them: what replays are held against.
+"""A company made by chance whose facts change from day to day, as loads would change them.
 
 Rows are written into the facts with the number of the load that brought or ended them; nothing else is told.
 """
@@ -40,14 +40,15 @@ class Story:
                 self._put(entity, make())
 
     def go_on(self, days: int) -> None:
-        """Let so many days pass and a load come that brings late rows and rows of the future, corrects and withdraws."""
+        """Let so many days pass, and loads come that bring late rows and rows of the future, correct and withdraw."""
         self.today += timedelta(days=days)
         for _ in range(self.rng.choice([0, 1, 1, 1, 2])):
             self._note_batch()
             for _ in range(self.rng.randint(0, 6)):
-                self.rng.choice(
-                    [self._add, self._add, self._correct, self._withdraw, self._change_customer, self._merge, self._lose]
-                )()
+                self.rng.choices(
+                    [self._add, self._correct, self._withdraw, self._change_customer, self._merge, self._lose],
+                    [4, 3, 2, 2, 1, 1],
+                )[0]()
 
     # What a load can do.
 
@@ -75,7 +76,8 @@ class Story:
             ("customers", self._customer(number, holds_from)),
             ("customer_attributes", self._attribute(number, holds_from)),
         ):
-            for old in [one for one in self.standing[entity].values() if self._key(entity, one) == self._key(entity, row)]:
+            old = self.standing[entity].get(self._key(entity, row))
+            if old:
                 self._end(entity, old)
             self._put(entity, row)
 
@@ -186,7 +188,8 @@ class Story:
         on = self._day()
         return {
             "customer_id": self._who(), "indicator": "relation", "value": str(self.rng.randint(1, 5)),
-            "assessed_on": on, "assessed_by": "Li", "valid_to": self._some(on + timedelta(days=self.rng.randint(0, 90))),
+            "assessed_on": on, "assessed_by": "Li",
+            "valid_to": self._some(on + timedelta(days=self.rng.randint(0, 90))),
         }  # fmt: skip
 
     def _contact(self) -> Row:
@@ -207,7 +210,8 @@ class Story:
         on = self._day()
         return {
             "event_id": self._number("E"), "customer_id": self._who(), "opened_on": on,
-            "kind": self.rng.choice(["complaint", "request"]), "answered_seconds": self._some(self.rng.choice([19, 21])),
+            "kind": self.rng.choice(["complaint", "request"]),
+            "answered_seconds": self._some(self.rng.choice([19, 21])),
             "closed_on": self._some(on + timedelta(days=self.rng.choice([0, 1, 2, 40])), 0.6),
             "satisfaction": self._some(self._amount(5)), "is_urgent": self._some(True), "grade": self._some("A"),
         }  # fmt: skip

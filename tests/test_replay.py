@@ -24,12 +24,12 @@ from test_statements import every_column
 import sql.measure
 import sql.replay
 from sql.connect import Database, connected, kept_open
+from sql.errors import TieringError
 from sql.facts import rebuild
 from sql.measure import GRAINS, columns_for, measure_statement, read_library, take_measures
 from sql.replay import find_replay
 from sql.statements import run, run_text
 from tiering import jobs
-from sql.errors import TieringError
 from transforms.policy import Policy
 
 EVENINGS = 4
@@ -37,7 +37,7 @@ EVENINGS = 4
 
 
 def _policy(grain: str, window: str) -> Policy:
-    """A policy that asks for every measure of a grain, over a window and ever, and for what sources and people state."""
+    """A policy that asks for every measure of a grain, over a window and ever, and for what is stated."""
     specs = {key: spec for key, (spec, _) in _specs(grain, (window, "ever")).items()}
     stated = {
         "judged": {"assessment": "relation"},
@@ -97,9 +97,7 @@ def always_cheaper(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sql.measure, "MOST_AGAIN", 1)
 
 
-def _tell_story(
-    warehouses: Warehouses, engine: str, grain: str, window: str, seed: int, days: list[int]
-) -> Checked:
+def _tell_story(warehouses: Warehouses, engine: str, grain: str, window: str, seed: int, days: list[int]) -> Checked:
     database, checked, policy = warehouses.empty(engine), Checked(), POLICIES[grain, window]
     with kept_open(database), connected(database, "tests") as connection:
         today = date(2023, 12, 31) if window == "calendar_year" else date(2023, 11, 28) + timedelta(days=seed % 100)

@@ -1,5 +1,5 @@
 -- Keeps the accounts whose customers or whose scope are others than they were: one row per account.
-INSERT INTO work.{{ table }} (account_id)
+INSERT INTO work.{{ moved }} (account_id)
 SELECT DISTINCT COALESCE(now.account_id, known.account_id)
 FROM work.{{ members }} AS now
 FULL JOIN work.{{ members_before }} AS known
