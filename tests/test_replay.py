@@ -183,7 +183,7 @@ CHANGES: dict[str, tuple[date, list[str], dict[str, int | None]]] = {
         ["INSERT INTO facts.customers (customer_id, holds_from, batch_no) VALUES ('C6', DATE '2024-03-31', 2)"],
         {"C6": 0}),
 }  # fmt: skip
-"""By what changes: the day that is measured, the load that comes, and of whoever is measured again the net sales, or 0."""
+"""By what changes: the day that is measured, the load that comes, and the net sales (or 0) of who is measured again."""
 
 
 @pytest.fixture
