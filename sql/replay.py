@@ -279,17 +279,24 @@ def _columns_of_facts(scope: Scope, value: exp.Expr) -> set[tuple[str, str]] | N
 
 
 def read_members(tree: exp.Select, *, restrict: bool = False) -> None:
-    """Let a statement of measures read from a table who is seen at accounts; `restrict`: and only their documents."""
+    """Let a statement of measures read who is seen at the accounts from a table; `restrict`: these are some of all.
+
+    PostgreSQL knows nothing of what a CTE holds that it keeps, and takes a few rows against many for the better plan:
+    of some accounts it is told to look through to the tables themselves, of which it has statistics.
+    """
     _put(tree, "account", f"SELECT customer_id, account_id FROM work.{MEMBERS}")  # noqa: S608
     _put(
         tree,
         "population",
         f"SELECT account_id, account_manager_id, customer_id, first_opened_on FROM work.{MEMBERS} WHERE is_head",  # noqa: S608
     )
-    if restrict:  # named_money looks at documents before it is known whose they are
-        for cte in tree.args["with_"].expressions:
-            if cte.alias == "receivable":
-                cte.this.where("customer_id IN (SELECT customer_id FROM account)", copy=False, dialect="duckdb")
+    if not restrict:
+        return
+    for cte in tree.args["with_"].expressions:
+        if cte.alias in ("account", "receivable", "payment"):
+            cte.set("materialized", False)
+        if cte.alias == "receivable":  # named_money looks at documents before it is known whose they are
+            cte.this.where("customer_id IN (SELECT customer_id FROM account)", copy=False, dialect="duckdb")
 
 
 def add_carried(tree: exp.Select, replay: Replay) -> None:
