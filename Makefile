@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # The tests make hundreds of databases and throw them away: in memory, where there is room for them.
 ROOM := $(shell df --output=avail -m /dev/shm 2>/dev/null | tail -1 | awk '$$1 > 4000 {print "/dev/shm"}')
-test long faults: export TMPDIR := $(or $(TMPDIR),$(ROOM),/tmp)
+test long faults spark: export TMPDIR := $(or $(TMPDIR),$(ROOM),/tmp)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test long faults wwi airflow lint bench screenshots lock clean
+.PHONY: help setup demo test long faults spark wwi airflow lint bench screenshots lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,6 +37,11 @@ faults: setup ## inject every fault into every step; make test injects a part of
 	@tools/postgres.sh
 	@FAULTS=all $(BIN)/python -m pytest -n 2 --dist worksteal tests/test_faults.py --durations=10
 
+spark: setup ## install Spark into .venv beside the rest, and run the tests that need it
+	@tools/java.sh
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q --require-hashes --no-deps -r requirements-spark.lock
+	@$(BIN)/python -m pytest tests/test_spark.py tests/test_spark_dag.py --durations=5
+
 wwi: setup ## run the whole job on Wide World Importers (needs ../shared/data/wwi_slice) and print what it found
 	@$(BIN)/python tests/wwi.py
 
@@ -62,9 +67,13 @@ screenshots: setup ## take the pictures of the README again, from the demo's mai
 	@[ -d .demo/mail ] || $(BIN)/tiering demo
 	@$(BIN)/python tools/screenshots.py
 
-lock: ## resolve the dependencies again into requirements.lock
+lock: ## resolve the dependencies again into requirements.lock, and what Spark adds into requirements-spark.lock
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-header -q -o requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --group dev --extra spark -c requirements.lock --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -q \
+	| awk 'NR==FNR {known[$$1]; next} /^[a-z0-9]/ {on = !($$1 in known) && !/sys_platform == .none./} on' \
+	  requirements.lock - > requirements-spark.lock
 
 clean: ## remove what the targets made
 	rm -rf .venv .demo .airflow .bench .pytest_cache .ruff_cache .mypy_cache .hypothesis

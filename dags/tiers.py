@@ -1,5 +1,5 @@
 """
-# tier__{policy}: wait → measure → decide → {chain}
+# tier__{policy}: wait → {measuring} → decide → {chain}
 
 Decides the tiers of one policy as of a day and puts them into force in one transaction.
 Emits the asset `customer_tiers`.
@@ -7,7 +7,7 @@ Emits the asset `customer_tiers`.
 | fails | means | hurts | do |
 |---|---|---|---|
 | `wait` | the facts do not reach the day this run looks at | this policy is late; the last tiers stay | look at `customer_facts` |
-| `measure` | a policy asks for a measure that does not exist, or the warehouse refused | the last tiers stay | read the line in the log; correct the policy; clear the task |
+{failing}
 | `decide` | an indicator that decides is undefined, the day is published on other input, or lies in a closed period | the last tiers stay | say under `missing` what undefined means; or run by hand with `restate` and a reason |
 | `publish` | a newer try has started, or the warehouse refused | nothing is half-written | read the line in the log; clear the task |
 
@@ -36,13 +36,26 @@ from transforms.calendar import later
 CUSTOMER_TIERS = Asset("customer_tiers")
 
 
-def run_book(policy):
+MEASURE = "| `measure` | a policy asks for a measure that does not exist, or the warehouse refused | the last tiers stay | read the line in the log; correct the policy; clear the task |"
+SPARK = """| `hand_over` | the folder for Spark cannot be written, or the warehouse refused | the last tiers stay | read the line in the log; clear the task |
+| `compute` | Spark could not be reached or lacked memory, a policy asks for a measure that does not exist, or an indicator that decides is undefined | the last tiers stay | read the line that begins with `error:` in the log; correct it; clear the task |"""
+
+
+def run_book(policy, engine):
     """Return the run-book of a policy's DAG."""
+    on_spark = engine == "spark"
     asks = [f"approve_{role}" for role in policy.asking.by]
     waits = policy.asking.meanwhile == "wait"
     steps = ["release", *asks, "publish"] if waits else ["release", "publish", *asks, "settle"]
     hurts = "the last tiers stay" if waits else "these customers keep their tier, with status pending"
-    return __doc__.format(policy=policy.id, calendar=policy.as_of, chain=" → ".join(steps), hurts=hurts)
+    return __doc__.format(
+        policy=policy.id,
+        calendar=policy.as_of,
+        measuring="hand_over → compute (Spark)" if on_spark else "measure",
+        failing=SPARK if on_spark else MEASURE,
+        chain=" → ".join(steps),
+        hurts=hurts,
+    )
 
 
 def build_tier_dag(policy, here):
@@ -56,7 +69,7 @@ def build_tier_dag(policy, here):
         catchup=False,
         max_active_runs=1,
         default_args=runtime.default_args(),
-        doc_md=run_book(policy),
+        doc_md=run_book(policy, here.engine),
         tags=["customer-tiering", "tiers", policy.ref],
         params={
             "as_of": Param(None, type=["null", "string"], format="date", description="Day to look at"),
@@ -81,7 +94,13 @@ def build_tier_dag(policy, here):
             from tiering.connections import WAREHOUSE, database_of
 
             as_of = runtime.as_of_of(context, policy)
-            return jobs.measure(database_of(WAREHOUSE), runtime.policies(), policy.id, as_of)
+            return jobs.measure(
+                database_of(WAREHOUSE),
+                runtime.policies(),
+                policy.id,
+                as_of,
+                full_every_days=runtime.settings().full_measures_every_days,
+            )
 
         @task
         @runtime.one_line_errors
@@ -91,6 +110,24 @@ def build_tier_dag(policy, here):
 
             restate = context["params"].get("restate")
             return jobs.decide(database_of(WAREHOUSE), runtime.policies()[policy.id], measurement, restate=restate)
+
+        @task(multiple_outputs=True)
+        @runtime.one_line_errors
+        def hand_over(**context):
+            from tiering import jobs
+            from tiering.connections import WAREHOUSE, database_of
+
+            as_of = runtime.as_of_of(context, policy)
+            return jobs.hand_over(database_of(WAREHOUSE), runtime.policies()[policy.id], as_of, here.spark_dir)
+
+        @task(task_id="decide")
+        @runtime.one_line_errors
+        def decide_on_spark(handed, **context):
+            from tiering import jobs
+            from tiering.connections import WAREHOUSE, database_of
+
+            restate, known = context["params"].get("restate"), runtime.policies()[policy.id]
+            return jobs.stage_spark(database_of(WAREHOUSE), known, handed, here.spark_dir, restate=restate)
 
         @task(outlets=[CUSTOMER_TIERS])
         @runtime.one_line_errors
@@ -157,9 +194,15 @@ def build_tier_dag(policy, here):
                 assigned_users=here.users_of(role),
             )
 
-        measured = measure()
-        staged = decide(measured)
-        wait() >> measured
+        if here.engine == "spark":
+            first = handed = hand_over()
+            computed = runtime.spark_task("compute", policy.id, handed)
+            staged = decide_on_spark(handed)
+            computed >> staged
+        else:
+            first = measured = measure()
+            staged = decide(measured)
+        wait() >> first
         asking = policy.asking
         released = ask("release", "policy_owner", "rejected", timedelta(days=1), [])
         within = later(date(2001, 1, 1), asking.within) - date(2001, 1, 1)

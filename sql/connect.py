@@ -229,28 +229,58 @@ def read_arrow(connection: Connection, sql: str, parameters: dict[str, Any] | No
     Decimals of any scale come as decimal128(38, 18) on every engine. On DuckDB the SELECT runs in the
     transaction of `connection`; on PostgreSQL it runs through ADBC and sees what is committed.
     """
-    statement = text(transpile(sql, dialect_of(connection))).bindparams(**(parameters or {}))
     if connection.dialect.name == "duckdb":
-        compiled = statement.compile(dialect=connection.dialect)
-        values = [compiled.params[name] for name in compiled.positiontup or ()]
-        table = _driver(connection).execute(str(compiled), values).to_arrow_table()
+        found = _driver(connection).execute(*_numbered(connection, sql, parameters or {}))
+        return _with_numbers(found.to_arrow_table())
+    with _bulk_cursor(connection, sql, parameters) as cursor:
+        return _with_numbers(cursor.fetch_arrow_table())
+
+
+def stream_arrow(
+    connection: Connection, sql: str, parameters: dict[str, Any] | None = None, *, rows: int
+) -> Iterator[pa.Table]:
+    """Yield the rows of one SELECT as `read_arrow` has them, so many at a time; one table at least, even if empty.
+
+    `connection` does nothing else until the end.
+    """
+    if connection.dialect.name == "duckdb":
+        found = _driver(connection).execute(*_numbered(connection, sql, parameters or {}))
+        yield from _in_parts(found.to_arrow_reader(rows), rows)
     else:
-        numbered = re.sub(r"%\((\w+)\)s(?:::\w+)?", ":\\1", str(statement.compile(dialect=connection.dialect)))
-        order: list[str] = []
+        with _bulk_cursor(connection, sql, parameters) as cursor:
+            yield from _in_parts(cursor.fetch_record_batch(), rows)
 
-        def number(match: re.Match[str]) -> str:
-            if match[1] not in order:
-                order.append(match[1])
-            return f"${order.index(match[1]) + 1}"
 
-        numbered = re.sub(r"(?<!:):(\w+)", number, numbered).replace("%%", "%")
-        values = [(parameters or {})[name] for name in order]
-        try:
-            with _bulk_connection(connection).cursor() as cursor:
-                cursor.execute(numbered, values or None)
-                table = cursor.fetch_arrow_table()
-        except dbapi.Error as error:
-            raise DBAPIError(numbered, None, error, hide_parameters=True) from None
+def _in_parts(reader: pa.RecordBatchReader, rows: int) -> Iterator[pa.Table]:
+    """Yield tables of so many rows, the last one of fewer."""
+    waiting: list[pa.RecordBatch] = []
+    count, has_yielded = 0, False
+    for batch in reader:
+        waiting.append(batch)
+        count += batch.num_rows
+        while count >= rows:
+            whole = pa.Table.from_batches(waiting)
+            yield _with_numbers(whole.slice(0, rows))
+            has_yielded = True
+            waiting, count = whole.slice(rows).to_batches(), count - rows
+    if count or not has_yielded:
+        yield _with_numbers(pa.Table.from_batches(waiting, reader.schema))
+
+
+@contextmanager
+def _bulk_cursor(connection: Connection, sql: str, parameters: dict[str, Any] | None) -> Iterator[Any]:
+    """Yield the cursor of ADBC's own session that has executed a SELECT."""
+    numbered, values = _numbered(connection, sql, parameters or {})
+    try:
+        with _bulk_connection(connection).cursor() as cursor:
+            cursor.execute(numbered, values or None)
+            yield cursor
+    except dbapi.Error as error:
+        raise DBAPIError(numbered, None, error, hide_parameters=True) from None
+
+
+def _with_numbers(table: pa.Table) -> pa.Table:
+    """Return a table whose decimals are decimal128(38, 18)."""
     columns = []
     for field_ in table.schema:
         column = table.column(field_.name)
@@ -261,6 +291,24 @@ def read_arrow(connection: Connection, sql: str, parameters: dict[str, Any] | No
             column = column.cast(_NUMBER)
         columns.append(column)
     return pa.table(dict(zip(table.schema.names, columns, strict=True)))
+
+
+def _numbered(connection: Connection, sql: str, parameters: dict[str, Any]) -> tuple[str, list[Any]]:
+    """Return a SELECT with its parameters by number, as the driver below the connection takes it, and their values."""
+    statement = text(transpile(sql, dialect_of(connection))).bindparams(**parameters)
+    compiled = statement.compile(dialect=connection.dialect)
+    if connection.dialect.name == "duckdb":
+        return str(compiled), [compiled.params[name] for name in compiled.positiontup or ()]
+    order: list[str] = []
+
+    def number(match: re.Match[str]) -> str:
+        if match[1] not in order:
+            order.append(match[1])
+        return f"${order.index(match[1]) + 1}"
+
+    named = re.sub(r"%\((\w+)\)s(?:::\w+)?", ":\\1", str(compiled))
+    numbered = re.sub(r"(?<!:):(\w+)", number, named).replace("%%", "%")
+    return numbered, [parameters[name] for name in order]
 
 
 def read_inside(connection: Connection, sql: str, parameters: dict[str, Any]) -> pa.Table:

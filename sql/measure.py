@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -14,17 +15,20 @@ from typing import Any
 
 import pyarrow as pa
 import sqlglot
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row, inspect
 from sqlglot import exp
 
-from sql.connect import read_arrow
+from sql.connect import read_arrow, stream_arrow
 from sql.contract import ENTITIES
 from sql.errors import TieringError
 from sql.facts import analyze, facts_batch_no, lock, rebuild
+from sql.replay import AGAIN, KEPT, MEMBERS, Part, Replay, add_carried, find_replay, read_members, take_kept, take_part
 from sql.statements import render, run, run_text
 from transforms.calendar import EVER, add_months, parse_window, window_name, window_start
 from transforms.conditions import Condition
 from transforms.policy import STATISTICS, Indicator, Policy
+
+log = logging.getLogger(__name__)
 
 GRAINS = ("customer", "bill_to", "group", "opportunity", "request")
 """What an account can be: a customer, who pays for it, its group, one of its opportunities or of its open requests."""
@@ -92,13 +96,17 @@ class Measure:
 
 @dataclass(frozen=True)
 class Measurement:
-    """Measures that were taken: the table in schema work, and the state of the facts they were taken on."""
+    """Measures that were taken: the table in schema work, and the state of the facts they were taken on.
+
+    `fault` says that a full computation did not find what the replays before it had led to; its measures stand.
+    """
 
     measurement_id: str
     table: str
     as_of: date
     facts_batch_no: int
     rows: int
+    fault: str = ""
 
 
 @dataclass(frozen=True, order=True)
@@ -358,11 +366,8 @@ class _Statement:
 @lru_cache(maxsize=200)
 def _statement(grain: str, columns: tuple[str, ...], kinds: tuple[tuple[str, Kind], ...]) -> _Statement:
     text = render("measures/measures.sql", **measure_names(grain, columns, dict(kinds)))
-    tree = sqlglot.parse_one(text, read="duckdb")
-    if not isinstance(tree, exp.Select):
-        raise TypeError("measures/measures.sql is one SELECT")
+    tree = _parse(text)
     _prune(tree)
-    _narrow(tree)
     return _Statement(
         tree.sql(dialect="duckdb", comments=False),
         tuple(part.alias_or_name for part in tree.expressions),
@@ -528,17 +533,104 @@ _OF_WINDOW: dict[str, Callable[[str, date], Any]] = {
     "previous_start": _previous_start,
     "previous_end": _previous_end,
     "start": window_start,
+    "aged": window_start,
     "months": _months,
     "days": _days,
 }
 """What a parameter that is named for a window says of it."""
 
 
-def take_measures(connection: Connection, policies: Iterable[Policy], grain: str, as_of: date) -> Measurement:
-    """Measure every account of `grain` as of a day, for all `policies` of that grain; keep the result.
+MEMBER_COLUMNS = {
+    "account_id": "TEXT",
+    "customer_id": "TEXT",
+    "account_manager_id": "TEXT",
+    "first_opened_on": "DATE",
+    "is_head": "BOOLEAN",
+}
 
-    The second policy of the day finds the measures there. Returns where they are: one row per account in
-    scope, columns `<measure>__<kinds>__<window>`. Raises TieringError for an unknown measure.
+MOST_AGAIN = 0.3
+"""The largest share of customers whose accounts are measured again: beyond it, measuring everybody is not dearer."""
+
+
+@dataclass(frozen=True)
+class _Taking:
+    """The statements that take measures into a table: of all accounts; a part of some again; and from kept rows."""
+
+    columns: tuple[str, ...]
+    types: Mapping[str, str]
+    parameters: frozenset[str]
+    full: str
+    again: tuple[str, ...]
+    kept: str
+    replay: Replay | None
+    sha256: str
+
+    def types_of(self, part: Part) -> dict[str, str]:
+        """The columns of what is measured again of a part."""
+        names = ("account_id", *part.columns, *(one.name for one in part.carried))
+        return {name: self.types[name] for name in names}
+
+
+@lru_cache(maxsize=200)
+def _taking(grain: str, columns: tuple[str, ...], kinds: tuple[tuple[str, Kind], ...]) -> _Taking:
+    statement = _statement(grain, columns, kinds)
+    tree = _parse(statement.text)
+    replay = find_replay(tree)
+    parts = replay.parts if replay else ()
+    full, kept, again = tree.copy(), tree.copy(), [tree.copy() for _ in parts]
+    read_members(full)
+    read_members(kept)
+    if replay:
+        add_carried(full, replay)
+        take_kept(kept, replay)
+    for part, variant in zip(parts, again, strict=True):
+        read_members(variant, restrict=True)
+        take_part(variant, part)
+    for variant in (full, kept, *again):
+        _prune(variant)
+    for variant in (full, *again):
+        _narrow(variant)
+    carried = {one.name: one.type for one in replay.carried} if replay else {}
+    types = {"account_id": "TEXT", "account_manager_id": "TEXT", **{name: _type_of(name) for name in columns}}
+    texts = [variant.sql(dialect="duckdb", comments=False) for variant in (full, kept, *again)]
+    return _Taking(
+        columns=tuple(part.alias_or_name for part in full.expressions),
+        types=types | carried,
+        parameters=statement.parameters,
+        full=texts[0],
+        kept=texts[1],
+        again=tuple(texts[2:]),
+        replay=replay,
+        sha256=hashlib.sha256("\n".join(texts).encode()).hexdigest(),
+    )
+
+
+def _parse(text: str) -> exp.Select:
+    tree = sqlglot.parse_one(text, read="duckdb")
+    if not isinstance(tree, exp.Select):
+        raise TypeError("measures/measures.sql is one SELECT")
+    return tree
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Measures that are to be taken: the SELECT (DuckDB's dialect), its parameters, and its columns with their types.
+
+    `types`: of every column in order, account_id and account_manager_id first. `measurement_id` is equal for equal
+    measures of an equal state of the facts.
+    """
+
+    measurement_id: str
+    statement: str
+    parameters: dict[str, Any]
+    types: dict[str, str]
+    key: tuple[str, tuple[str, ...], tuple[tuple[str, Kind], ...]]
+
+
+def plan_measures(policies: Iterable[Policy], grain: str, as_of: date, batch_no: int) -> Plan:
+    """Return how every account of `grain` is measured as of a day, for all `policies` of that grain together.
+
+    Raises TieringError for an unknown measure.
     """
     shared = [
         policy
@@ -546,40 +638,205 @@ def take_measures(connection: Connection, policies: Iterable[Policy], grain: str
         if policy.grain == grain and not (_has_calendar_year(policy) and (as_of.month, as_of.day) != (12, 31))
     ]
     kinds = _kinds_by_column(shared)
-    columns = sorted(kinds)
+    key = grain, tuple(sorted(kinds)), tuple(sorted(kinds.items()))
+    statement = _statement(*key)
+    text = json.dumps([as_of.isoformat(), grain, batch_no, statement.text])
+    types = {column: "TEXT" if place < 2 else _type_of(column) for place, column in enumerate(statement.columns)}
+    return Plan(
+        hashlib.sha256(text.encode()).hexdigest()[:32],
+        statement.text,
+        _parameters(statement.parameters, as_of, batch_no),
+        types,
+        key,
+    )
+
+
+def take_measures(
+    connection: Connection, policies: Iterable[Policy], grain: str, as_of: date, *, full_every_days: int = 0
+) -> Measurement:
+    """Measure every account of `grain` as of a day, for all `policies` of that grain; keep the result.
+
+    The second policy of the day finds the measures there. Returns where they are: one row per account in
+    scope, columns `<measure>__<kinds>__<window>`. Raises TieringError for an unknown measure.
+    `full_every_days`: so long a later day takes over the kept rows of an earlier one, but for the accounts that a
+    change touches; then everybody is measured again, and held against what the kept rows give. 0: always everybody.
+    """
     lock(connection, f"measures:{grain}:{as_of}")
     batch_no = facts_batch_no(connection)
-    statement = _statement(grain, tuple(columns), tuple(sorted(kinds.items())))
-    text = json.dumps([as_of.isoformat(), grain, batch_no, statement.text])
-    measurement_id = hashlib.sha256(text.encode()).hexdigest()[:32]
-    table = f"measures_{measurement_id[:16]}"
-    kept = run(connection, "warehouse/read_measurement.sql", {"measurement_id": measurement_id}).first()
+    plan = plan_measures(policies, grain, as_of, batch_no)
+    short = plan.measurement_id[:16]
+    table = f"measures_{short}"
+    kept = run(connection, "warehouse/read_measurement.sql", {"measurement_id": plan.measurement_id}).first()
     if kept is not None:
-        return Measurement(measurement_id, f"work.{table}", as_of, batch_no, int(kept.measured_rows))
-    types = {column: _type_of(column) for column in columns}
-    rebuild(connection, table, {"account_id": "TEXT", "account_manager_id": "TEXT", **types})
-    run_text(
-        connection,
-        f"INSERT INTO work.{table} ({', '.join(statement.columns)}) {statement.text}",  # noqa: S608
-        _parameters(statement.parameters, as_of, batch_no),
-    )
-    analyze(connection, f"work.{table}")
+        return Measurement(plan.measurement_id, f"work.{table}", as_of, batch_no, int(kept.measured_rows))
+    day = _Day(connection, _taking(*plan.key), short, plan.parameters)
+    day.note_members(grain)
+    before = _find_before(day, grain, as_of) if full_every_days else None
+    is_due = before is not None and (as_of - before.full_on).days >= full_every_days
+    fault = ""
+    if before is None or (is_due and before.as_of == before.full_on):
+        before = None
+        day.measure(table)
+    elif is_due:
+        is_replayed = day.replay(f"replayed_{short}", before)
+        day.measure(table)
+        fault = day.compare(table, f"replayed_{short}", before) if is_replayed else ""
+        before = None
+    elif not day.replay(table, before):
+        before = None
+        day.measure(table)
     rows = int(run(connection, "warehouse/count_work_rows.sql", table=table).scalar_one())
     run(
         connection,
         "warehouse/insert_measurement.sql",
         {
-            "measurement_id": measurement_id,
+            "measurement_id": plan.measurement_id,
             "as_of": as_of,
             "grain": grain,
             "facts_batch_no": batch_no,
             "table_name": table,
-            "columns": json.dumps(columns),
+            "columns": json.dumps(list(plan.types)[2:]),
             "measured_rows": rows,
             "measured_at": datetime.now(UTC),
+            "method": "replay" if before else "full",
+            "replayed_from": before.measurement_id if before else None,
+            "full_on": before.full_on if before else as_of,
+            "statement_sha256": day.taking.sha256,
         },
     )
-    return Measurement(measurement_id, f"work.{table}", as_of, batch_no, rows)
+    return Measurement(plan.measurement_id, f"work.{table}", as_of, batch_no, rows, fault)
+
+
+@dataclass(frozen=True)
+class _Day:
+    """A day that is measured: how, on which parameters, and the end of the names of its tables in schema work."""
+
+    connection: Connection
+    taking: _Taking
+    short: str
+    parameters: Mapping[str, Any]
+
+    @property
+    def members(self) -> str:
+        """The table of who is seen at every account."""
+        return f"members_{self.short}"
+
+    def note_members(self, grain: str) -> None:
+        """Keep who is seen at every account."""
+        rebuild(self.connection, self.members, MEMBER_COLUMNS)
+        run(self.connection, "warehouse/insert_members.sql", self.parameters, members=self.members, grain=grain)
+        analyze(self.connection, f"work.{self.members}")
+
+    def measure(self, table: str) -> None:
+        """Measure every account."""
+        rebuild(self.connection, table, self.taking.types)
+        self._insert(table, self.taking.columns, self.taking.full.replace(MEMBERS, self.members))
+        analyze(self.connection, f"work.{table}")
+
+    def replay(self, table: str, before: Row[Any]) -> bool:
+        """Measure the accounts again that a change touched, let the others take their kept row; return whether it paid.
+
+        Nothing is done where so many would be measured again that measuring everybody is not dearer.
+        """
+        replay = self.taking.replay
+        if replay is None:
+            return False
+        moved = f"moved_{self.short}"
+        rebuild(self.connection, moved, {"account_id": "TEXT"})
+        run(
+            self.connection,
+            "warehouse/insert_moved.sql",
+            moved=moved,
+            members=self.members,
+            members_before=_members_of(before),
+        )
+        made = [moved]
+        customers = self._count(self.members)
+        is_cheaper, kept = True, self.taking.kept.replace(MEMBERS, self.members).replace(KEPT, before.table_name)
+        for number, part in enumerate(replay.parts):
+            affected, again = f"affected_{number}_{self.short}", f"again_{number}_{self.short}"
+            made += [affected, again]
+            self._note_affected(affected, moved, part, before)
+            touched = self._count(affected)
+            is_cheaper = is_cheaper and touched <= MOST_AGAIN * customers
+            log.info(
+                "measures of %s as of %s, going on from %s: %s of %s customers are at accounts that a change touched",
+                " and ".join(part.tables), self.parameters["as_of"], before.as_of, touched, customers,
+            )  # fmt: skip
+            rebuild(self.connection, again, self.taking.types_of(part))
+            if is_cheaper and touched:
+                self._insert(again, self.taking.types_of(part), self.taking.again[number].replace(MEMBERS, affected))
+                analyze(self.connection, f"work.{again}")
+            kept = kept.replace(AGAIN.format(number), again)
+        if is_cheaper:
+            rebuild(self.connection, table, self.taking.types)
+            self._insert(table, self.taking.columns, kept)
+            analyze(self.connection, f"work.{table}")
+        for name in made:
+            run(self.connection, "warehouse/drop_work_table.sql", table=name)
+        return is_cheaper
+
+    def _note_affected(self, affected: str, moved: str, part: Part, before: Row[Any]) -> None:
+        """Keep who is seen at the accounts whose measures of a part can differ from the kept ones."""
+        known = _parameters(self.taking.parameters, before.as_of, before.facts_batch_no)
+        rebuild(self.connection, affected, MEMBER_COLUMNS)
+        run(
+            self.connection,
+            "warehouse/insert_affected.sql",
+            {**self.parameters, **{f"known_{name}": value for name, value in known.items()}},
+            affected=affected,
+            members=self.members,
+            moved=moved,
+            changes=part.changes(known, self.parameters),
+            names_documents="receivables" in part.tables,
+        )
+        analyze(self.connection, f"work.{affected}")
+
+    def _count(self, table: str) -> int:
+        return int(run(self.connection, "warehouse/count_work_rows.sql", table=table).scalar_one())
+
+    def compare(self, table: str, replayed: str, before: Row[Any]) -> str:
+        """Return what is wrong with what the replays led to, held against the full computation; nothing mostly."""
+        found = run(
+            self.connection,
+            "warehouse/count_differing_measures.sql",
+            columns=self.taking.columns,
+            one=table,
+            other=replayed,
+        ).scalar_one()
+        run(self.connection, "warehouse/drop_work_table.sql", table=replayed)
+        if not found:
+            return ""
+        return (
+            f"measures as of {self.parameters['as_of']}: {found} accounts are not what the replays since "
+            f"{before.full_on} led to; everybody was measured again and that stands, so run the task again, and "
+            f"restate the days in between"
+        )
+
+    def _insert(self, table: str, columns: Iterable[str], statement: str) -> None:
+        text = f"INSERT INTO work.{table} ({', '.join(columns)}) {statement}"  # noqa: S608
+        run_text(self.connection, text, self.parameters)
+
+
+def _members_of(before: Row[Any]) -> str:
+    return f"members_{before.measurement_id[:16]}"
+
+
+def _find_before(day: _Day, grain: str, as_of: date) -> Row[Any] | None:
+    """Return the measures that a replay can go on from, as the ledger has them; None where there are none."""
+    if day.taking.replay is None:
+        return None
+    key = {
+        "grain": grain,
+        "statement_sha256": day.taking.sha256,
+        "as_of": as_of,
+        "facts_batch_no": day.parameters["facts_batch_no"],
+    }
+    found = run(day.connection, "warehouse/read_measurement_before.sql", key).first()
+    if found is None:
+        return None
+    there = set(inspect(day.connection).get_table_names(schema="work"))
+    return found if {found.table_name, _members_of(found)} <= there else None
 
 
 def _has_calendar_year(policy: Policy) -> bool:
@@ -647,3 +904,10 @@ def read_indicators(connection: Connection, policy: Policy, table: str) -> pa.Ta
     assessment `<indicator>__evidence_on`, is_graded.
     """
     return read_arrow(connection, render("measures/indicators.sql", **indicator_names(policy, table)))
+
+
+def stream_indicators(connection: Connection, policy: Policy, table: str, *, accounts: int) -> Iterator[pa.Table]:
+    """Yield what `read_indicators` returns, so many accounts at a time, from measures that are committed."""
+    yield from stream_arrow(
+        connection, render("measures/indicators.sql", **indicator_names(policy, table)), rows=accounts
+    )

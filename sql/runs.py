@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -20,7 +20,7 @@ from sql.measure import Measurement
 from sql.plan import planned_budget
 from sql.retention import kept_from
 from sql.statements import run
-from transforms.decide import COMPONENT_COLUMNS, DECISION_COLUMNS, TASK_COLUMNS, Decided, run_input_hash
+from transforms.decide import COMPONENT_COLUMNS, DECISION_COLUMNS, TASK_COLUMNS, Decided, InputHash
 from transforms.outlook import OUTLOOK_COLUMNS
 from transforms.policy import Policy
 
@@ -63,59 +63,73 @@ def stage_decisions(
     *,
     restate: str | None = None,
 ) -> Run:
+    """Keep what a run decided in schema work, all of it in one part: see `stage_parts`."""
+    parts = [(decided, outlook)]
+    return stage_parts(warehouse, policy, measurement, facts_through, parts, restate=restate)
+
+
+def stage_parts(
+    warehouse: Database,
+    policy: Policy,
+    measurement: Measurement,
+    facts_through: date,
+    parts: Iterable[tuple[Decided, pd.DataFrame | None]],
+    *,
+    restate: str | None = None,
+) -> Run:
     """Keep what a run decided in schema work, under a new try of its run; nothing is published yet.
 
-    `outlook`: the lines near its customers, columns `OUTLOOK_COLUMNS`; without it, the run has none.
+    `parts`: decisions with the lines near their customers (columns `OUTLOOK_COLUMNS`; None: the run has none), of
+    some accounts each; only one part is held at a time. Accounts are in the order of their ids over all parts, or
+    there is one part.
 
     A published day with equal input gives a run that `is_noop`. Raises SupersedingInput when a published day
     would be decided on other input, unless `restate` gives the reason; that is the next revision.
     """
     as_of = measurement.as_of
-    input_hash = run_input_hash(policy, decided.decisions)
     with connected(warehouse, "tiering_warehouse") as connection:
         lock(connection, f"policy:{policy.id}")
         planned = planned_budget(connection, policy, as_of, measurement.facts_batch_no)
-        if planned.budget is not None:
-            input_hash = hashlib.sha256(f"{input_hash} {planned.budget}".encode()).hexdigest()
         known = run(connection, "warehouse/read_run.sql", {"policy_id": policy.id, "as_of": as_of}).all()
         # A restatement that was held or refused stands above the revision in force, which alone counts here.
         last = next((row for row in known if row.status == "published" and row.revision > 0), None)
-        revision, noop = 1, False
-        if last is not None:
-            revision = int(last.revision)
-            noop = last.input_hash == input_hash
-            if not noop:
-                if not restate:
-                    raise SupersedingInput(
-                        f"policy {policy.id}: {as_of} is published, and "
-                        + ("the policy" if last.policy_version != policy.version else "the facts")
-                        + " behind it changed since; to publish it again, give a reason (parameter restate)"
-                    )
-                revision += 1
-        if not noop:
+        revision = 1 if last is None else int(last.revision) + bool(restate)
+        run_id = run_id_of(policy.id, as_of, revision)
+        may_write = last is None or bool(restate)  # else the input is as it was, or the run is refused
+        if may_write:
+            for table in (*STAGED, OUTLOOK):
+                run(connection, "warehouse/delete_decided.sql", {"run_id": run_id}, table=table)
+        input_hash = InputHash(policy)
+        for decided, outlook in parts:
+            input_hash.add(decided.decisions)
+            if may_write:
+                _write_part(connection, run_id, decided, outlook)
+        hashed = input_hash.hexdigest()
+        if planned.budget is not None:
+            hashed = hashlib.sha256(f"{hashed} {planned.budget}".encode()).hexdigest()
+        noop = last is not None and last.input_hash == hashed
+        if noop:
+            revision = int(last.revision)  # type: ignore[union-attr]
+            for table in (*STAGED, OUTLOOK) if may_write else ():
+                run(connection, "warehouse/delete_decided.sql", {"run_id": run_id}, table=table)
+            run_id = run_id_of(policy.id, as_of, revision)
+        elif not may_write and last is not None:
+            raise SupersedingInput(
+                f"policy {policy.id}: {as_of} is published, and "
+                + ("the policy" if last.policy_version != policy.version else "the facts")
+                + " behind it changed since; to publish it again, give a reason (parameter restate)"
+            )
+        else:
             _check_closed(connection, policy.id, as_of, restate)
             _check_kept(connection, policy.id, as_of)
-        run_id = run_id_of(policy.id, as_of, revision)
+            for table in (*STAGED, OUTLOOK):
+                analyze(connection, f"work.{table}")
         run(
             connection,
             "warehouse/insert_attempt.sql",
             {"run_id": run_id, "started_at": datetime.now(UTC), "host": platform.node()},
         )
         attempt = int(run(connection, "warehouse/read_attempt.sql", {"run_id": run_id}).scalar_one())
-        if not noop:
-            staged = {
-                "decided": _with_run(decided.decisions, DECISION_COLUMNS, run_id),
-                "component": _with_run(decided.components, COMPONENT_COLUMNS, run_id),
-                "task": _with_run(decided.tasks, TASK_COLUMNS, run_id),
-            }
-            for table in STAGED:
-                run(connection, "warehouse/delete_decided.sql", {"run_id": run_id}, table=table)
-                write_arrow(connection, f"work.{table}", staged[table])
-                analyze(connection, f"work.{table}")
-            run(connection, "warehouse/delete_decided.sql", {"run_id": run_id}, table=OUTLOOK)
-            if outlook is not None:
-                write_arrow(connection, f"work.{OUTLOOK}", _with_run(outlook, OUTLOOK_COLUMNS, run_id))
-                analyze(connection, f"work.{OUTLOOK}")
         this = Run(
             policy.id,
             as_of,
@@ -123,7 +137,7 @@ def stage_decisions(
             run_id,
             attempt,
             policy.version,
-            input_hash,
+            hashed,
             measurement.facts_batch_no,
             facts_through,
             noop,
@@ -132,6 +146,18 @@ def stage_decisions(
         if noop:
             finish_attempt(connection, this, "noop")
     return this
+
+
+def _write_part(connection: Connection, run_id: str, decided: Decided, outlook: pd.DataFrame | None) -> None:
+    staged = {
+        "decided": _with_run(decided.decisions, DECISION_COLUMNS, run_id),
+        "component": _with_run(decided.components, COMPONENT_COLUMNS, run_id),
+        "task": _with_run(decided.tasks, TASK_COLUMNS, run_id),
+    }
+    for table in STAGED:
+        write_arrow(connection, f"work.{table}", staged[table])
+    if outlook is not None:
+        write_arrow(connection, f"work.{OUTLOOK}", _with_run(outlook, OUTLOOK_COLUMNS, run_id))
 
 
 def _check_closed(connection: Connection, policy_id: str, as_of: date, restate: str | None) -> None:

@@ -38,16 +38,43 @@ def _adapt(node: exp.Expression, dialect: str) -> exp.Expression:
     """Spell for `dialect` what SQLGlot leaves in DuckDB's words."""
     if isinstance(node, exp.Placeholder):
         return exp.Var(this=f":{node.name}")  # SQLAlchemy's spelling on every engine
-    if dialect == "duckdb":
-        # DuckDB compares text by bytes already, which is what COLLATE "C" asks of PostgreSQL.
-        return node.this if isinstance(node, exp.Collate) else node
+    if dialect in ("duckdb", "spark") and isinstance(node, exp.Collate):
+        unsaid: exp.Expression = node.this  # both compare text by bytes already, which is what "C" asks of PostgreSQL
+        return unsaid
     if dialect == "postgres":
         if isinstance(node, exp.JSONObject):
             pairs = [part for pair in node.expressions for part in (pair.this, pair.expression)]
             return exp.Anonymous(this="JSON_BUILD_OBJECT", expressions=pairs)
         if isinstance(node, exp.DataType) and node.this == exp.DataType.Type.INT128:
             return exp.DataType.build("NUMERIC(38, 0)", dialect="postgres")
+    if dialect == "spark" and isinstance(node, exp.DataType) and node.this == exp.DataType.Type.INT128:
+        return _WIDE.copy()
     return node
+
+
+_WIDE = exp.DataType.build("DECIMAL(38, 0)", dialect="spark")
+_ONE = "1000000000000000000"
+_QUOTIENT = sqlglot.parse_one("CAST((above - above % below) / below AS DECIMAL(38, 0))", read="spark")
+_DIGITS_18 = sqlglot.parse_one(
+    f"CAST((above - above % below) / below AS DECIMAL(38, 0)) * {_ONE} + "
+    f"CAST(((above % below) * {_ONE} - ((above % below) * {_ONE}) % below) / below AS DECIMAL(38, 0))",
+    read="spark",
+)
+
+
+def _divide_exactly(tree: exp.Expression) -> None:
+    """Spell `//` for Spark, whose DIV gives 64 bits and cuts off what is above them without a word.
+
+    A quotient has at most 20 digits; where 18 of them stand behind the point, it is taken in two steps. Spark refuses
+    what is longer, with spark.sql.ansi.enabled and without spark.sql.decimalOperations.allowPrecisionLoss.
+    """
+    for node in reversed(list(tree.find_all(exp.IntDiv))):
+        above, form = node.this.unnest(), _QUOTIENT
+        if isinstance(above, exp.Mul) and above.expression.is_number and above.expression.name == _ONE:
+            above, form = above.this, _DIGITS_18
+        parts = {"above": exp.cast(above.copy(), _WIDE), "below": exp.cast(node.expression.unnest().copy(), _WIDE)}
+        spelled = form.transform(lambda part, of=parts: of[part.name].copy() if isinstance(part, exp.Column) else part)
+        node.replace(exp.paren(spelled, copy=False))
 
 
 @lru_cache(maxsize=2000)
@@ -60,6 +87,11 @@ def transpile(sql: str, dialect: str) -> str:
     if len(trees) != 1 or trees[0] is None:
         raise ValueError(f"one statement expected, {len(trees)} found")
     tree = trees[0].transform(_adapt, dialect, copy=False)
+    if dialect == "spark":
+        _divide_exactly(tree)
+        for node in list(tree.find_all(exp.DateDiff)):
+            if node.text("unit").upper() in ("", "DAY"):  # with the unit, Spark goes by way of times and their zone
+                node.replace(exp.Anonymous(this="DATEDIFF", expressions=[node.this, node.expression]))
     return tree.sql(dialect=dialect, comments=False, copy=False)
 
 

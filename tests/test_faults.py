@@ -787,6 +787,8 @@ NO_STEPS = {
     "choose_as_of": "reads nothing",
     "needs_answer": "reads nothing",
     "export_queues": "reads, and writes files whole: tests/test_queues.py kills it",
+    "hand_over": "reads, and writes files whole: tests/test_handover.py ends it half-way",
+    "stage_spark": "stages as decide does, from files",
     "evaluate": "needs a policy that was published two years ago; one transaction per policy, as tiering evaluate",
 }
 """What tasks call beside their steps."""

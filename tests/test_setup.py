@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import airflow_case
@@ -16,6 +17,7 @@ import pytest
 from conftest import ROOT, create_database, free_port
 
 from sql.connect import Database
+from sql.errors import TieringError
 from tiering.cli import main
 from tiering.settings import read_settings
 
@@ -97,6 +99,7 @@ def test_charts_are_drawn_unless_it_says_false(value: str, drawn: bool) -> None:
         ("TIERING_FOLLOW_UPS_ON", "Monday"),
         ("TIERING_FOLLOW_UPS_ON", "weekly"),
         ("TIERING_ALERT_EMAIL", "nobody"),
+        ("TIERING_ENGINE", "sparc"),
     ],
 )
 def test_a_setting_out_of_range_is_named(installation, monkeypatch, capsys, variable: str, value: str) -> None:
@@ -105,6 +108,17 @@ def test_a_setting_out_of_range_is_named(installation, monkeypatch, capsys, vari
     assert code == 1
     assert len(lines) == 1
     assert variable in lines[0]
+
+
+def test_an_engine_is_taken_where_it_is_installed_and_else_refused_with_what_to_install() -> None:
+    assert read_settings({}).engine == "warehouse"
+    try:
+        version("pyspark")
+    except PackageNotFoundError:
+        with pytest.raises(TieringError, match="TIERING_ENGINE: spark needs pyspark; install requirements-spark.lock"):
+            read_settings({"TIERING_ENGINE": "spark"})
+    else:
+        assert read_settings({"TIERING_ENGINE": "spark"}).engine == "spark"
 
 
 def test_a_missing_required_entity(installation: Path, capsys) -> None:

@@ -18,6 +18,7 @@ from sql.connect import Database, connected
 from sql.contract import ENTITIES, SPACES
 from sql.held import inputs_of
 from sql.measure import GRAINS, indicator_names, measure_names, measure_statement, read_library
+from sql.replay import Change
 from sql.statements import render, run_text, transpile
 
 SQL = ROOT / "sql"
@@ -54,6 +55,7 @@ def _names(path: Path) -> list[dict[str, Any]]:
                 "grain": grain,
                 "publishes": publishes,
                 "target": target,
+                "members": "members",
                 "inputs": INPUTS,
                 "further_attributes": ["special_policy", "special_settlement"],
             }
@@ -63,8 +65,18 @@ def _names(path: Path) -> list[dict[str, Any]]:
     if "erase" in path.stem or "personal" in path.stem:
         place = {"table": "facts.customers", "entity": "customers", "key": "customer_id", "column": "name"}
         return [{**place, "only": "TRUE", "has_content": True}, {**place, "only": "", "has_content": False}]
+    if _name(path) == "warehouse/insert_affected.sql":
+        bounds = ">", "known_as_of", "<=", "as_of"
+        changes = [Change("payments", "paid_on", *bounds), Change("receivables", "due_on", *bounds)]
+        tables = {"affected": "affected", "members": "members", "moved": "moved"}
+        return [{**tables, "changes": found, "names_documents": True} for found in (changes, [])]
     if "entity." not in text and "{% from" not in text:
         known = {
+            "members": "members",
+            "members_before": "members_before",
+            "moved": "moved",
+            "one": "measures",
+            "other": "replayed",
             "entity": "customers",
             "entity_name": "sales",
             "table": "refused",

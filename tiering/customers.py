@@ -11,6 +11,7 @@ from rich.markup import escape
 from sql.connect import kept_open
 from sql.erasure import erase_customer
 from sql.errors import TieringError
+from sql.handover import remove_states
 from sql.life_cycle import merge_customers
 from tiering import jobs
 from tiering.connections import WAREHOUSE, database_of, owner_of
@@ -71,6 +72,7 @@ def run_erase(console: Console, customer_id: str, *, reason: str, requested_by: 
             requested_by=requested_by,
             folders=(here.mail_dir, here.review_dir),
         )
+    remove_states(here.spark_dir)
     for place, count in erasure.replaced.items():
         console.print(escape(f"{place}: {count} replaced"))
     word = "erased" if erasure.is_new else "was erased before"

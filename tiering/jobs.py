@@ -7,11 +7,12 @@ leaves the same rows when it runs twice (see `sql.failures.run_unit`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from sql.connect import Database, connected, kept_open
 from sql.errors import TieringError
@@ -21,7 +22,16 @@ from tiering.settings import Settings, read_settings
 from transforms.calendar import as_of_for, check_as_of, latest_on_calendar
 from transforms.policy import Policy
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from sql.measure import Measurement
+    from transforms.decide import Decided
+
 log = logging.getLogger(__name__)
+
+ACCOUNTS_AT_ONCE = 100_000
+"""Accounts that are held in memory while a run is decided; how many there are in all does not matter."""
 
 FIRST_DAY = date(2000, 1, 1)
 """Where the first batch begins when TIERING_FIRST_DAY says nothing."""
@@ -175,12 +185,25 @@ def choose_as_of(
 
 
 @repeated
-def measure(warehouse: Database, policies: Mapping[str, Policy], policy_id: str, as_of: date) -> dict[str, Any]:
-    """Take the measures that this policy and the others of its grain need as of a day; return where they are."""
+def measure(
+    warehouse: Database,
+    policies: Mapping[str, Policy],
+    policy_id: str,
+    as_of: date,
+    *,
+    full_every_days: int = Settings.full_measures_every_days,
+) -> dict[str, Any]:
+    """Take the measures that this policy and the others of its grain need as of a day; return where they are.
+
+    Raises TieringError where a full computation, which is kept, did not find what replays had led to.
+    """
     from sql.measure import take_measures
 
+    grain = policies[policy_id].grain
     with connected(warehouse, "tiering_warehouse") as connection:
-        taken = take_measures(connection, policies.values(), policies[policy_id].grain, as_of)
+        taken = take_measures(connection, policies.values(), grain, as_of, full_every_days=full_every_days)
+    if taken.fault:
+        raise TieringError(taken.fault)
     return {**asdict(taken), "as_of": as_of.isoformat()}
 
 
@@ -192,30 +215,75 @@ def decide(
     import pandas as pd
 
     from sql.held import read_held_accounts
-    from sql.measure import Measurement, read_indicators, read_library
-    from sql.review import review_run
-    from sql.runs import stage_decisions
+    from sql.measure import Measurement, read_library, stream_indicators
     from transforms import decide_tiers
     from transforms.outlook import find_outlook
 
     taken = Measurement(**{**measurement, "as_of": date.fromisoformat(measurement["as_of"])})
     with kept_open(warehouse):
         with connected(warehouse, "tiering_warehouse") as connection:
-            table = read_indicators(connection, policy, taken.table)
             held = read_held_accounts(connection, policy, taken.as_of)
-        through = covered_through(warehouse)
-        if through is None:
-            raise TieringError("no facts were loaded yet; run customer_facts first")
         because = dict(zip(held["account_id"].to_pylist(), held["reason"].to_pylist(), strict=True))
-        indicators = table.to_pandas(types_mapper=pd.ArrowDtype)
-        decided = decide_tiers(policy, indicators, because)
-        outlook = find_outlook(policy, indicators, read_library())
-        this = stage_decisions(warehouse, policy, taken, through, decided, outlook, restate=restate)
-        plain = {**asdict(this), "as_of": this.as_of.isoformat(), "facts_through": this.facts_through.isoformat()}
-        if this.is_noop:
-            return {"run": plain, "review": {"counts": {}, "requests": [], "is_held": False}}
-        review = asdict(review_run(warehouse, policy, this))
-        return {"run": plain, "review": {**review, "requests": list(review["requests"])}}
+
+        def parts() -> Iterator[tuple[Decided, DataFrame]]:
+            with connected(warehouse, "tiering_warehouse") as connection:
+                for table in stream_indicators(connection, policy, taken.table, accounts=ACCOUNTS_AT_ONCE):
+                    indicators = table.to_pandas(types_mapper=pd.ArrowDtype)
+                    found = find_outlook(policy, indicators, read_library())
+                    yield decide_tiers(policy, indicators, because), found
+
+        return _stage(warehouse, policy, taken, parts(), restate)
+
+
+def _stage(
+    warehouse: Database,
+    policy: Policy,
+    taken: Measurement,
+    parts: Iterable[tuple[Decided, DataFrame]],
+    restate: str | None,
+) -> dict[str, Any]:
+    from sql.review import review_run
+    from sql.runs import stage_parts
+
+    through = covered_through(warehouse)
+    if through is None:
+        raise TieringError("no facts were loaded yet; run customer_facts first")
+    this = stage_parts(warehouse, policy, taken, through, parts, restate=restate)
+    plain = {**asdict(this), "as_of": this.as_of.isoformat(), "facts_through": this.facts_through.isoformat()}
+    if this.is_noop:
+        return {"run": plain, "review": {"counts": {}, "requests": [], "is_held": False}}
+    review = asdict(review_run(warehouse, policy, this))
+    return {"run": plain, "review": {**review, "requests": list(review["requests"])}}
+
+
+@repeated
+def hand_over(warehouse: Database, policy: Policy, as_of: date, folder: Path) -> dict[str, str]:
+    """Write below `folder` what Spark needs to decide a policy as of a day; return which state of the facts that is.
+
+    What is returned goes to a command line, and is text.
+    """
+    from sql.handover import hand_over_facts, hand_over_held
+
+    with kept_open(warehouse), connected(warehouse, "tiering_warehouse") as connection:
+        batch_no = hand_over_facts(connection, folder)
+        hand_over_held(connection, folder, batch_no, policy, as_of)
+    return {"as_of": as_of.isoformat(), "facts_batch_no": str(batch_no)}
+
+
+@repeated
+def stage_spark(
+    warehouse: Database, policy: Policy, handed: Mapping[str, Any], folder: Path, *, restate: str | None = None
+) -> dict[str, Any]:
+    """Stage what Spark decided from what was handed over; return the run, what it would move, and who is asked."""
+    from sql.handover import run_folder
+    from sql.measure import Measurement
+    from sql.spark import read_decided
+
+    as_of, batch_no = date.fromisoformat(handed["as_of"]), int(handed["facts_batch_no"])
+    decided, outlook = read_decided(run_folder(folder, batch_no, policy, as_of))
+    taken = Measurement("", "", as_of, batch_no, len(decided.decisions))
+    with kept_open(warehouse):
+        return _stage(warehouse, policy, taken, [(decided, outlook)], restate)
 
 
 def _run_of(staged: Mapping[str, Any]) -> Any:

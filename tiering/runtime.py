@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
+import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from sql.errors import DatabaseFailed, TieringError
-from tiering.settings import Settings, read_settings
+from tiering.settings import ROOT, Settings, read_settings
 from transforms.policy_header import Header, read_headers
 
 if TYPE_CHECKING:
@@ -182,6 +185,26 @@ def _is_ours(context: Any) -> bool:
         "TieringError",
         "ValidationFailed",
         "DatabaseFailed",
+    )
+
+
+def spark_task(task_id: str, policy_id: str, handed: Any) -> Any:
+    """Return the task that lets Spark measure and decide a policy on what was handed over (see `sql.handover`).
+
+    Where Spark is, and with what means, is said by the connection `tiering_spark` and Spark's own configuration.
+    """
+    from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
+
+    beside = Path(sys.executable).parent / "spark-submit"
+    return SparkSubmitOperator(
+        task_id=task_id,
+        conn_id="tiering_spark",
+        application=str(ROOT / "tiering" / "spark_application.py"),
+        application_args=["--policy", policy_id, "--as-of", handed["as_of"], "--facts", handed["facts_batch_no"]],
+        name=f"tier__{policy_id}",
+        # pyspark beside Airflow brings its own; workers need the interpreter that has the project's packages.
+        spark_binary=str(beside) if beside.exists() else None,
+        env_vars={"PYSPARK_PYTHON": os.environ.get("PYSPARK_PYTHON", sys.executable)},
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import date
 from difflib import get_close_matches
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from sql.retention import Keep
 
 ROOT = Path(__file__).resolve().parents[1]
+
+ENGINES = ("warehouse", "spark")
+"""Where customers are measured and decided: the warehouse and this process, or a Spark that is told to."""
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
@@ -67,6 +71,7 @@ class Settings:
     maximum_shrink_share: str = "0.5"
     absent_extracts: int = 3
     stale_after_days: int = 7
+    full_measures_every_days: int = 7
     pool: str = "default_pool"
     facts_timeout_hours: int = 12
     statement_timeout_seconds: int = 3600
@@ -84,6 +89,8 @@ class Settings:
     approvers: str = ""
     charts: bool = True
     key_fields: str = "credit_rating,credit_level,debt_ratio,annual_revenue"
+    engine: str = "warehouse"
+    spark_dir: Path = ROOT / "spark"
 
     @property
     def key_field_names(self) -> tuple[str, ...]:
@@ -147,6 +154,17 @@ def _check_plain(variable: str, value: str) -> None:
         raise TieringError(f"{variable}: {unfilled[0]} was not filled in; write the value itself")
 
 
+def _check_engine(value: str) -> None:
+    """Refuse an engine that is not there: Spark's packages are installed by those who want them."""
+    if value not in ENGINES:
+        raise TieringError(f"TIERING_ENGINE: {value!r} is neither warehouse nor spark{_closest(value, list(ENGINES))}")
+    for needed in ("pyspark", "apache-airflow-providers-apache-spark") if value == "spark" else ():
+        try:
+            distribution(needed)
+        except PackageNotFoundError:
+            raise TieringError(f"TIERING_ENGINE: spark needs {needed}; install requirements-spark.lock") from None
+
+
 def _key_fields(value: str) -> list[str]:
     names = [name.strip() for name in value.split(",")]
     for name in names:
@@ -196,12 +214,14 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         values["source"] = source_folder(given["source"])
     if "policies" in given:
         values["policies"] = _existing_folder("TIERING_POLICIES", given["policies"])
-    for name in ("mail_dir", "data_docs_dir", "handed_in", "review_dir", "export_dir"):
+    for name in ("mail_dir", "data_docs_dir", "handed_in", "review_dir", "export_dir", "spark_dir"):
         if name in given:
             folder = Path(given[name]).expanduser()
             values[name] = folder if folder.is_absolute() else ROOT / folder
             if folder.is_file():
                 raise TieringError(f"TIERING_{name.upper()}: {given[name]} is a file; set it to a folder")
+    if "engine" in given:
+        _check_engine(given["engine"])
     if given.get("reporting_currency", "CNY") not in CURRENCIES:
         raise TieringError("TIERING_REPORTING_CURRENCY: an ISO 4217 code in capitals is needed, such as CNY")
     domain = given.get("domain", "tiering.example")
@@ -222,6 +242,10 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
             if not re.fullmatch(r"[1-9][0-9]{0,8}", given[name]):
                 raise TieringError(f"TIERING_{name.upper()}: a whole number from 1 to 999999999 is needed")
             values[name] = int(given[name])
+    if "full_measures_every_days" in given:
+        if not re.fullmatch(r"[0-9]{1,4}", given["full_measures_every_days"]):
+            raise TieringError("TIERING_FULL_MEASURES_EVERY_DAYS: a whole number from 0 to 9999 is needed")
+        values["full_measures_every_days"] = int(given["full_measures_every_days"])
     if given.get("follow_ups_on", "monday") not in (*_WEEKDAYS, "never"):
         word = given["follow_ups_on"]
         raise TieringError(

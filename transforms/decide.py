@@ -611,13 +611,38 @@ def _tasks(policy: Policy, customer_id: pa.Array, values: dict[str, pa.Array], f
     return _frame(columns, TASK_COLUMNS)
 
 
+class InputHash:
+    """The hash of what a run decided on: policy and every account's input, added part by part.
+
+    The accounts of a part may stand in any order, the parts follow one another in the order of the accounts.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy_id, self._last = policy.id, ""
+        self._digest = hashlib.sha256(policy.version.encode())
+
+    def add(self, decisions: pd.DataFrame) -> None:
+        """Add the decisions of some accounts. Raises TieringError when they belong before those of an earlier part."""
+        if decisions.empty:
+            return
+        rows = pa.table({name: array_of(decisions[name]) for name in ("customer_id", "input_hash")})
+        ordered = rows.sort_by("customer_id")
+        first, last = ordered["customer_id"][0].as_py(), ordered["customer_id"][-1].as_py()
+        if first.encode() <= self._last.encode():
+            raise TieringError(f"policy {self._policy_id}: accounts come out of order, or twice; run the task again")
+        self._last = last
+        joined = pc.binary_join_element_wise(ordered["customer_id"], ordered["input_hash"], "\x1f")
+        for chunk in joined.chunks:
+            self._digest.update("\x1e".join(chunk.to_pylist()).encode())
+            self._digest.update(b"\x1e")
+
+    def hexdigest(self) -> str:
+        """Return the hash of all that was added."""
+        return self._digest.hexdigest()
+
+
 def run_input_hash(policy: Policy, decisions: pd.DataFrame) -> str:
     """Return the hash of what a run decided on: policy and every account's input, in any order."""
-    rows = pa.table({name: array_of(decisions[name]) for name in ("customer_id", "input_hash")})
-    ordered = rows.sort_by("customer_id")
-    joined = pc.binary_join_element_wise(ordered["customer_id"], ordered["input_hash"], "\x1f")
-    digest = hashlib.sha256(policy.version.encode())
-    for chunk in joined.chunks:
-        digest.update("\x1e".join(chunk.to_pylist()).encode())
-        digest.update(b"\x1e")
-    return digest.hexdigest()
+    hashed = InputHash(policy)
+    hashed.add(decisions)
+    return hashed.hexdigest()
