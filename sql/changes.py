@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -13,16 +13,26 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from sql.connect import write_arrow
-from sql.facts import fill
+from sql.facts import analyze, fill, rebuild
 from sql.history import Day, policies_as_they_ran
 from sql.statements import run
-from transforms.changes import direction_of, find_drivers, restore_indicators
+from transforms.changes import direction_of, find_drivers, population_driver, restore_indicators
 from transforms.history import History
 from transforms.overrides import OVERRIDDEN
 from transforms.policy import Policy
 
 Found = dict[str, tuple[str, list[dict[str, str | None]]]]
 """Cause and drivers by customer."""
+
+MOVES_AT_ONCE = 50_000
+"""Moves that are explained at a time; how many there are in all does not matter."""
+
+_PLAIN_MOVE = {
+    "number": "BIGINT",
+    **dict.fromkeys(["customer_id", "from_state", "to_state", "from_tier", "to_tier", "from_found"], "TEXT"),
+    **dict.fromkeys(["is_in", "was_in"], "BOOLEAN"),
+    "account_manager_id": "TEXT",
+}
 
 _COMPARED = ("customer_id", "as_of", "from_tier", "to_tier", "direction", "cause", "drivers")
 
@@ -71,23 +81,56 @@ def write_changes(
         if earlier is not None:
             managers = {**_managers(connection, policy.id, earlier), **managers}
         found |= _found_by_rules(connection, in_force, days[day], earlier, rest)
-        for move in moves.itertuples():
-            cause, drivers = found[move.customer_id]
-            new[move.customer_id, day] = {
-                "customer_id": move.customer_id,
-                "as_of": day,
-                "revision": days[day].revision,
-                "run_id": days[day].run_id,
-                "from_tier": move.from_tier,
-                "to_tier": move.to_tier,
-                "direction": direction_of(in_force, move.from_tier, move.to_tier),
-                "cause": cause,
-                "drivers": json.dumps(drivers, ensure_ascii=False),
-                "account_manager_id": managers.get(move.customer_id),
-            }
+        for change in _changes(in_force, days[day], moves, found, managers):
+            new[change["customer_id"], day] = change
     wanted = {key: tuple(change[name] for name in _COMPARED) for key, change in new.items()}
     _withdraw(connection, policy.id, [key for key, row in standing.items() if wanted.get(key) != row])
     _add(connection, policy.id, [change for key, change in new.items() if standing.get(key) != wanted[key]])
+
+
+def write_plain_changes(connection: Connection, policy: Policy, day: Day) -> None:
+    """Write the change rows of the accounts that plainly take what the day's run found (`work.differing`)."""
+    earlier = _run_before(connection, policy.id, day.as_of)
+    rebuild(connection, "plain_move", _PLAIN_MOVE)
+    key = {"policy_id": policy.id, "run_id": day.run_id}
+    then = {
+        "earlier_on": earlier.as_of if earlier else None,
+        "earlier_revision": earlier.revision if earlier else None,
+    }
+    run(connection, "warehouse/insert_plain_moves.sql", {**key, **then})
+    came, went = (json.dumps([population_driver(came=came)]) for came in (True, False))
+    texts = {"came": came, "went": went, "recorded_at": datetime.now(UTC)}
+    written = {**key, **texts, "as_of": day.as_of, "revision": day.revision}
+    run(connection, "warehouse/insert_population_changes.sql", written)
+    moves = int(run(connection, "warehouse/count_work_rows.sql", table="plain_move").scalar_one())
+    for after in range(0, moves, MOVES_AT_ONCE):
+        rows = run(connection, "warehouse/read_plain_moves.sql", {"after": after, "through": after + MOVES_AT_ONCE})
+        part = pd.DataFrame([tuple(row) for row in rows], columns=list(rows.keys()), dtype=object)
+        if len(part):
+            found = _found_by_rules(connection, policy, day, earlier, part)
+            managers = dict(zip(part["customer_id"], part["account_manager_id"], strict=True))
+            _add(connection, policy.id, list(_changes(policy, day, part, found, managers)))
+
+
+def _changes(
+    policy: Policy, day: Day, moves: pd.DataFrame, found: Found, managers: Mapping[str, str | None]
+) -> Iterator[dict[str, Any]]:
+    """Yield the change rows of a day's moves."""
+    columns = (moves[name] for name in ("customer_id", "from_tier", "to_tier"))
+    for customer_id, from_tier, to_tier in zip(*columns, strict=True):
+        cause, drivers = found[customer_id]
+        yield {
+            "customer_id": customer_id,
+            "as_of": day.as_of,
+            "revision": day.revision,
+            "run_id": day.run_id,
+            "from_tier": from_tier,
+            "to_tier": to_tier,
+            "direction": direction_of(policy, from_tier, to_tier),
+            "cause": cause,
+            "drivers": json.dumps(drivers, ensure_ascii=False),
+            "account_manager_id": managers.get(customer_id),
+        }
 
 
 def _withdraw(connection: Connection, policy_id: str, places: list[tuple[str, date]]) -> None:
@@ -110,6 +153,7 @@ def _add(connection: Connection, policy_id: str, changes: list[dict[str, Any]]) 
 
 def _fill_moved(connection: Connection, customers: list[str]) -> None:
     fill(connection, "moved", {"customer_id": "TEXT"}, [(customer_id,) for customer_id in customers])
+    analyze(connection, "work.moved")
 
 
 def _managers(connection: Connection, policy_id: str, day: Day) -> dict[str, str | None]:

@@ -29,9 +29,18 @@ from transforms.policy import Policy, parse_policy
 log = logging.getLogger(__name__)
 
 _FOLDED = "folded_customer"
+_DIFFERING = "differing"
+_DIFFERING_COLUMNS = {
+    "customer_id": "TEXT",
+    "is_plain": "BOOLEAN",
+    "is_new": "BOOLEAN",
+    **dict.fromkeys(["tier_before", "found_before", "reason_before", "tier", "status", "reason"], "TEXT"),
+    **dict.fromkeys(["since_on", "period_from"], "DATE"),
+}
+"""Accounts of a run that do not stay as they stand: see `warehouse/insert_differing.sql`."""
 
 MOST = Fraction(1, 2)
-"""Share of accounts from which on everybody is looked at."""
+"""Share of accounts from which on everybody is folded."""
 
 
 @dataclass(frozen=True)
@@ -71,24 +80,42 @@ def policies_as_they_ran(connection: Connection, policy: Policy) -> Callable[[st
 
 
 def read_differing(connection: Connection, policy: Policy, this: Run) -> set[str] | None:
-    """Return the accounts of a staged run whose finding is not simply the spell that stands; None: look at everybody.
+    """Return the accounts of a staged run that have to be folded one by one; None: everybody.
 
-    Where periods end, or most accounts differ, looking at everybody costs less than telling them apart. Who is left
-    out is settled as `transforms.movement.move_tier` has it: found where it stands, and nothing is under way.
+    Others stay as they stand (as `transforms.movement.move_tier` has it: found where it stands, and nothing is under
+    way), or plainly take what the run found: `work.differing` has these too. Where most accounts have to be folded,
+    folding everybody costs less than telling them apart.
     """
     rules = policy.rules_of_movement
-    if rules.movement.period is not None:
-        return None
-    rebuild(connection, _FOLDED, {"customer_id": "TEXT"})
+    rebuild(connection, _DIFFERING, _DIFFERING_COLUMNS)
     key = {"policy_id": policy.id, "as_of": this.as_of, "run_id": this.run_id}
     fill(connection, "approved_tier", {"tier": "TEXT"}, [(tier,) for tier in sorted(rules.approved)])
-    run(connection, "warehouse/insert_differing.sql", key, has_memory=rules.has_memory)
-    analyze(connection, f"work.{_FOLDED}")
-    differing = int(run(connection, "warehouse/count_work_rows.sql", table=_FOLDED).scalar_one())
+    run(
+        connection,
+        "warehouse/insert_differing.sql",
+        key,
+        has_memory=rules.has_memory,
+        has_period=rules.movement.period is not None,
+        is_immediate=rules.movement.is_immediate,
+    )
+    analyze(connection, f"work.{_DIFFERING}")
+    customers = set(run(connection, "warehouse/read_differing_customers.sql").scalars())
     decided = int(run(connection, "warehouse/count_decided.sql", {"run_id": this.run_id}).scalar_one())
-    if differing > MOST * decided:
-        return None
-    return set(run(connection, "warehouse/read_folded_customers.sql").scalars())
+    if len(customers) <= MOST * decided:
+        return customers
+    rebuild(connection, _DIFFERING, _DIFFERING_COLUMNS)
+    return None
+
+
+def write_plain(connection: Connection, policy: Policy, this: Run) -> None:
+    """Write the spells, absences and states of the accounts that plainly take what the run found, on its day."""
+    key = {"policy_id": policy.id, "as_of": this.as_of, "run_id": this.run_id}
+    begun = {"customer_tier_history": "insert_plain_spells", "absence": "insert_plain_absences"}
+    if policy.rules_of_movement.has_memory:
+        begun["movement_state"] = "insert_plain_states"
+    for table, statement in begun.items():
+        run(connection, "warehouse/end_plain.sql", key, table=table)
+        run(connection, f"warehouse/{statement}.sql", key)
 
 
 def fold(

@@ -12,13 +12,13 @@ from typing import Any
 import pyarrow as pa
 from sqlalchemy import Connection
 
-from sql.changes import write_changes
+from sql.changes import write_changes, write_plain_changes
 from sql.connect import Database, connected, write_arrow
 from sql.credit import write_limits
 from sql.definitions import keep_definitions
 from sql.errors import TieringError
 from sql.facts import lock
-from sql.history import Day, fold, policies_as_they_ran, read_days, read_differing, write
+from sql.history import Day, fold, policies_as_they_ran, read_days, read_differing, write, write_plain
 from sql.receivables import write_positions
 from sql.retention import kept_from
 from sql.review import Review, check_answers
@@ -85,6 +85,9 @@ def publish_run(
         write_run(connection, this, "published", review.counts, None, digest, is_correction=is_correction)
         if policy.publishes == "tier":
             customers = read_differing(connection, policy, this) if set(days) == {this.as_of} else None
+            if customers is not None:
+                write_plain(connection, policy, this)
+                write_plain_changes(connection, policy, days[this.as_of])
             done = fold(connection, policy, days, max(days), staged=this.run_id, customers=customers)
             _put_into_force(connection, policy, done, days, customers)
             notices = "keep_back_notices" if digest == "none" else "release_notices"

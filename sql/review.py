@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -65,19 +66,18 @@ def review_run(warehouse: Database, policy: Policy, this: Run) -> Review:
     and one that was approved for the same input not at all; after a refusal everybody is asked again.
     """
     with connected(warehouse, "tiering_warehouse") as connection:
-        preview, settled = _NOBODY, dict[str | None, int]()
+        preview, moves = _NOBODY, list[Any]()
         if policy.publishes == "tier":
             customers = read_differing(connection, policy, this)
             if customers is not None:
-                rows = run(connection, "warehouse/count_settled.sql", {"run_id": this.run_id})
-                settled = {row.tier: int(row.customers) for row in rows}
+                moves = list(run(connection, "warehouse/count_moves.sql", {"run_id": this.run_id}))
             preview = _preview(connection, policy, this, customers)
-            counts = _counts(preview, settled)
+            counts = _counts(preview, moves)
         else:
             counts = _counts_of_classes(connection, this)
         held = [
             *_closed_reason(connection, this),
-            *_breaker_reasons(policy, preview, settled, counts),
+            *_breaker_reasons(policy, preview, moves, counts),
             *_budget_reasons(connection, policy, this),
         ]
         requests = [Request(1, RELEASE, OWNER, text) for text in held]
@@ -145,8 +145,8 @@ def _preview(connection: Connection, policy: Policy, this: Run, customers: Colle
     return met.assign(tier=met["asked_tier"].where(is_asked, met["tier"]))
 
 
-def _counts(preview: pd.DataFrame, settled: Mapping[str | None, int]) -> dict[str, int]:
-    """Count what would move; `settled`: how many accounts stay as they are and are not in the preview, by tier."""
+def _counts(preview: pd.DataFrame, moves: Iterable[Any]) -> dict[str, int]:
+    """Count what would move; `moves`: those that are not in the preview (tier_before, tier, is_excluded, customers)."""
     before, now = preview["tier_before"].notna(), preview["tier"].notna()
     by_hand = (preview["status_before"] == OVERRIDDEN) | (preview["status"] == OVERRIDDEN)
     found = {
@@ -159,10 +159,14 @@ def _counts(preview: pd.DataFrame, settled: Mapping[str | None, int]) -> dict[st
         "need_approval": preview["asked_tier"].notna(),
     }
     counts = {name: int(rows.sum()) for name, rows in found.items()}
-    graded = sum(customers for tier, customers in settled.items() if tier is not None)
-    counts["graded_before"] += graded
-    counts["graded_now"] += graded
-    counts["excluded_now"] += settled.get(None, 0)
+    for move in moves:
+        was, stands, customers = move.tier_before is not None, move.tier is not None, int(move.customers)
+        counts["graded_before"] += was * customers
+        counts["graded_now"] += stands * customers
+        counts["excluded_now"] += move.is_excluded * customers
+        counts["moved"] += (was and stands and move.tier_before != move.tier) * customers
+        counts["appeared"] += (stands and not was) * customers
+        counts["disappeared"] += (was and not stands) * customers
     return counts
 
 
@@ -186,9 +190,7 @@ def _closed_reason(connection: Connection, this: Run) -> list[str]:
     ]
 
 
-def _breaker_reasons(
-    policy: Policy, preview: pd.DataFrame, settled: Mapping[str | None, int], counts: dict[str, int]
-) -> list[str]:
+def _breaker_reasons(policy: Policy, preview: pd.DataFrame, moves: Sequence[Any], counts: dict[str, int]) -> list[str]:
     """Return why the circuit breaker holds a publication, with the numbers."""
     reasons: list[str] = []
     breaker = policy.review.breaker
@@ -202,9 +204,9 @@ def _breaker_reasons(
         )
     if breaker.limit_share is not None:
         limits = policy.stated_limits
-        stays = sum((Decimal(limits.get(tier or "", 0)) * customers for tier, customers in settled.items()), Decimal(0))
         before, now = (
-            sum((Decimal(limits.get(tier, 0)) for tier in preview[column].dropna()), stays)
+            sum((Decimal(limits.get(tier, 0)) for tier in preview[column].dropna()), Decimal(0))
+            + sum(Decimal(limits.get(getattr(move, column) or "", 0)) * move.customers for move in moves)
             for column in ("tier_before", "tier")
         )
         if abs(now - before) > breaker.limit_share * before:

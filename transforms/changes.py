@@ -29,6 +29,11 @@ def direction_of(policy: Policy, from_tier: str | None, to_tier: str | None) -> 
     return "up" if policy.rank_of(to_tier) < before else "down"
 
 
+def population_driver(*, came: bool) -> dict[str, str | None]:
+    """Return the driver of a move for which a customer came into scope, or went out of it."""
+    return {"indicator": POPULATION, "before": "out" if came else "in", "after": "in" if came else "out"}
+
+
 def restore_indicators(policy: Policy, components: pd.DataFrame) -> pd.DataFrame:
     """Return the indicators that were decided on, from their stored components.
 
@@ -78,13 +83,7 @@ def find_drivers(
     open_moves = {row.customer_id: row for row in moves.itertuples()}
     for customer_id in list(open_moves):
         if customer_id not in now.index or customer_id not in before.index:
-            came = customer_id in now.index
-            entry: dict[str, str | None] = {
-                "indicator": POPULATION,
-                "before": "out" if came else "in",
-                "after": "in" if came else "out",
-            }
-            result[customer_id] = ("measures", [entry])
+            result[customer_id] = ("measures", [population_driver(came=customer_id in now.index)])
             del open_moves[customer_id]
     if open_moves and not same_policy:
         replayed = find_states(policy, before.loc[list(open_moves)])
