@@ -90,6 +90,8 @@ def _names(path: Path) -> list[dict[str, Any]]:
             "of_one": True,
             "of_some": True,
             "has_memory": True,
+            "has_period": True,
+            "is_immediate": False,
         }
         return [
             known,
@@ -104,6 +106,8 @@ def _names(path: Path) -> list[dict[str, Any]]:
                 "of_one": False,
                 "of_some": False,
                 "has_memory": False,
+                "has_period": False,
+                "is_immediate": True,
             },
         ]
     shapes = []
