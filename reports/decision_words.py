@@ -9,10 +9,11 @@ from functools import cached_property
 from typing import Any, Literal
 
 import pandas as pd
+import pyarrow as pa
 
 from reports.policy_words import SCORE, PolicyWords, Value, reach_of
 from reports.text import clean_text
-from transforms.changes import restore_indicators
+from transforms.changes import STORED, restore_indicators
 from transforms.columns import array_of
 from transforms.conditions import Condition
 from transforms.decide import Found, find
@@ -107,9 +108,9 @@ def _frame_of(policy: Policy, values: Mapping[str, Value]) -> pd.DataFrame:
     for name in policy.indicators:
         value = values.get(name)
         is_text = isinstance(value, str)
-        rows.append(("", name, None if is_text else value, value if is_text else None))
-    columns = ["customer_id", "indicator", "value", "value_text"]
-    return restore_indicators(policy, pd.DataFrame(rows, columns=columns, dtype=object))
+        number = None if is_text or value is None else Decimal(value)
+        rows.append({"customer_id": "", "indicator": name, "value": number, "value_text": value if is_text else None})
+    return restore_indicators(policy, pa.Table.from_pylist(rows, STORED))
 
 
 def _first(array: Any) -> Any:

@@ -12,11 +12,11 @@ import pandas as pd
 import pyarrow as pa
 from sqlalchemy import Connection
 
-from sql.connect import write_arrow
+from sql.connect import read_inside, write_arrow
 from sql.facts import analyze, fill, rebuild
 from sql.history import Day, policies_as_they_ran
-from sql.statements import run
-from transforms.changes import direction_of, find_drivers, population_driver, restore_indicators
+from sql.statements import render, run
+from transforms.changes import STORED, direction_of, find_drivers, population_driver, restore_indicators
 from transforms.history import History
 from transforms.overrides import OVERRIDDEN
 from transforms.policy import Policy
@@ -237,6 +237,5 @@ def _drivers(
 def _indicators(connection: Connection, policy: Policy, day: Day, customers: list[str]) -> pd.DataFrame:
     _fill_moved(connection, customers)
     key = {"policy_id": policy.id, "as_of": day.as_of, "revision": day.revision}
-    rows = run(connection, "warehouse/read_components_of_moved.sql", key).all()
-    components = pd.DataFrame(rows, columns=["customer_id", "indicator", "value", "value_text"], dtype=object)
-    return restore_indicators(policy, components)
+    components = read_inside(connection, render("warehouse/read_components_of_moved.sql"), key)
+    return restore_indicators(policy, components.cast(STORED))

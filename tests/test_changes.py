@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from pandas.testing import assert_frame_equal
 
 from tests.indicator_frames import POLICIES, SHIPPED, indicator_frame, indicator_rows, pool_of
 from transforms import decide_tiers
-from transforms.changes import direction_of, find_drivers, plain_value, restore_indicators
+from transforms.changes import STORED, direction_of, find_drivers, plain_value, restore_indicators
 from transforms.decide import find_states
 from transforms.policy import Policy, parse_policy
 
@@ -309,7 +310,7 @@ def test_restored_indicators_decide_as_the_measured_ones_did(policy_id: str, dat
     decided = decide_tiers(policy, indicator_frame(policy, rows))
     stored = decided.components[["customer_id", "indicator", "value", "value_text"]].astype(object)
     stored = stored.where(stored.notna(), None).sample(frac=1, random_state=1)
-    restored = restore_indicators(policy, stored)
+    restored = restore_indicators(policy, pa.Table.from_pandas(stored, STORED, preserve_index=False))
     again = decide_tiers(policy, restored).decisions
     what = ["customer_id", "computed_tier", "reason", "status", "score", "code", "completeness"]
     assert_frame_equal(again[what], decided.decisions[what])
@@ -325,7 +326,7 @@ def test_an_indicator_without_components_is_missing() -> None:
         columns=["customer_id", "indicator", "value", "value_text"],
         dtype=object,
     )
-    restored = restore_indicators(policy, stored)
+    restored = restore_indicators(policy, pa.Table.from_pandas(stored, STORED, preserve_index=False))
     assert list(restored.columns) == [
         "account_id",
         "net_sales",

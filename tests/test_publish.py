@@ -36,7 +36,7 @@ from sql.facts import facts_through
 from sql.publish import Publication, publish_run
 from sql.review import Review, answer_requests, review_run
 from sql.runs import Run, fail_attempt, run_id_of, stage_decisions
-from transforms.changes import restore_indicators
+from transforms.changes import STORED, restore_indicators
 from transforms.decide import Decided, decide_tiers
 from transforms.policy import Policy, parse_policy
 
@@ -367,7 +367,7 @@ def _indicators(database: Database, policy_id: str, day: date) -> pd.DataFrame:
         day=day,
     )
     components = pd.DataFrame(rows, columns=["customer_id", "indicator", "value", "value_text"], dtype=object)
-    return restore_indicators(POLICIES[policy_id], components)
+    return restore_indicators(POLICIES[policy_id], pa.Table.from_pandas(components, STORED, preserve_index=False))
 
 
 def test_a_failure_inside_the_transaction_leaves_the_last_publication(

@@ -7,11 +7,14 @@ from decimal import Decimal
 from itertools import combinations
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from transforms.columns import array_of
 from transforms.conditions import spell_number
-from transforms.decide import DECISION_COLUMNS, find_states
+from transforms.decide import states_of
 from transforms.policy import Policy
 
 POPULATION = "population"
@@ -34,28 +37,34 @@ def population_driver(*, came: bool) -> dict[str, str | None]:
     return {"indicator": POPULATION, "before": "out" if came else "in", "after": "in" if came else "out"}
 
 
-def restore_indicators(policy: Policy, components: pd.DataFrame) -> pd.DataFrame:
+def restore_indicators(policy: Policy, components: pa.Table) -> pd.DataFrame:
     """Return the indicators that were decided on, from their stored components.
 
-    In: one row per customer and indicator, columns customer_id, indicator, value, value_text.
-    Out: one row per customer, the frame `decide_tiers` takes, without managers; an indicator without rows is
-    missing.
+    In: one row per customer and indicator, of schema `STORED`. Out: one row per customer in the order of their ids, the
+    frame `decide_tiers` takes, without managers; an indicator without rows is missing.
     """
-    numbers = components.pivot(index="customer_id", columns="indicator", values="value")
-    texts = components.pivot(index="customer_id", columns="indicator", values="value_text")
-    frame = pd.DataFrame(index=numbers.index)
+    customers = pc.unique(components["customer_id"].combine_chunks())
+    customers = customers.take(pc.sort_indices(customers))
+    columns = {"account_id": customers}
     for name, indicator in policy.indicators.items():
-        source = texts if indicator.value_type == "text" else numbers
-        values = source[name] if name in source else pd.Series(None, index=frame.index, dtype=object)
-        plain = [None if value is None or value is pd.NA or value != value else value for value in values]
-        kind = {"text": pa.string(), "flag": pa.bool_(), "number": pa.decimal128(38, 18)}[indicator.value_type]
-        if indicator.value_type == "flag":
-            plain = [None if value is None else bool(value) for value in plain]
-        frame[name] = pd.array(plain, dtype=pd.ArrowDtype(kind))
-    frame = frame.rename_axis("account_id").reset_index()
-    frame["account_id"] = frame["account_id"].astype(DECISION_COLUMNS["customer_id"])
-    frame["account_manager_id"] = pd.array([None] * len(frame), dtype=pd.ArrowDtype(pa.string()))
-    return frame
+        rows = components.filter(pc.equal(components["indicator"], name))
+        places = pc.index_in(customers, value_set=rows["customer_id"].combine_chunks())
+        values = rows["value_text" if indicator.value_type == "text" else "value"].take(places)
+        columns[name] = pc.not_equal(values, _NONE) if indicator.value_type == "flag" else values
+    columns["account_manager_id"] = pa.nulls(len(customers), pa.string())
+    return pa.table(columns).to_pandas(types_mapper=pd.ArrowDtype)
+
+
+STORED = pa.schema(
+    [
+        ("customer_id", pa.string()),
+        ("indicator", pa.string()),
+        ("value", pa.decimal128(38, 18)),
+        ("value_text", pa.string()),
+    ]
+)
+"""What is stored of an indicator: a number or a text; a flag is 1 or 0."""
+_NONE = pa.scalar(Decimal(0), STORED.field("value").type)
 
 
 def find_drivers(
@@ -75,46 +84,55 @@ def find_drivers(
     A driver is indicator, before, after. Cause is `policy` where the old indicators give the new tier under
     the new policy, else `measures`.
     """
-    kept = {row.customer_id: {row.from_state} for row in moves.itertuples()}
-    kept |= {customer_id: set(states) for customer_id, states in (kept_by or {}).items()}
-    result: dict[str, tuple[str, list[dict[str, str | None]]]] = {}
-    now = now.set_index(now["account_id"].astype(object), drop=False)
-    before = before.set_index(before["account_id"].astype(object), drop=False)
-    open_moves = {row.customer_id: row for row in moves.itertuples()}
-    for customer_id in list(open_moves):
-        if customer_id not in now.index or customer_id not in before.index:
-            result[customer_id] = ("measures", [population_driver(came=customer_id in now.index)])
-            del open_moves[customer_id]
-    if open_moves and not same_policy:
-        replayed = find_states(policy, before.loc[list(open_moves)])
-        for customer_id, move in list(open_moves.items()):
-            if replayed[customer_id] == move.to_state or (kept_by and replayed[customer_id] not in kept[customer_id]):
-                result[customer_id] = ("policy", [])
-                del open_moves[customer_id]
+    customers = moves["customer_id"].to_numpy(dtype=object)
+    ids = pa.array(customers, pa.string())
+    places = [pc.index_in(ids, value_set=array_of(frame["account_id"])) for frame in (before, now)]
+    is_in = [place.is_valid().to_numpy(zero_copy_only=False) for place in places]
+    result: dict[str, tuple[str, list[dict[str, str | None]]]] = {
+        customers[row]: ("measures", [population_driver(came=bool(is_in[1][row]))])
+        for row in np.flatnonzero(~(is_in[0] & is_in[1]))
+    }
+    here = pa.array(np.flatnonzero(is_in[0] & is_in[1]))
+    old, new = (
+        {name: array_of(frame[name]).take(place.take(here)) for name in policy.indicators}
+        for frame, place in zip((before, now), places, strict=True)
+    )
+    customers = customers[here.to_numpy()]
+    left, reached = (moves[name].to_numpy(dtype=object)[here.to_numpy()] for name in ("from_state", "to_state"))
+
+    def is_kept(states: Any, rows: Any) -> Any:
+        """Return where a state would have kept the customer."""
+        if not kept_by:
+            return states == left[rows]
+        each = zip(states, customers[rows], left[rows], strict=True)
+        return np.array([state in kept_by.get(number, (stood,)) for state, number, stood in each], dtype=bool)
+
+    open_ = np.arange(len(customers))
+    if len(open_) and not same_policy:
+        replayed = states_of(policy, old, len(open_))
+        is_policy = replayed == reached
+        if kept_by:
+            is_policy |= ~is_kept(replayed, open_)
+        result |= dict.fromkeys(customers[is_policy], ("policy", []))
+        open_ = open_[~is_policy]
     names = list(policy.indicators)
-    for size in range(1, len(names) + 1):
-        for chosen in combinations(names, size):
-            if not open_moves:
-                return result
-            ids = list(open_moves)
-            tried = now.loc[ids].copy()
-            for name in chosen:
-                tried[name] = before.loc[ids, name]
-            states = dict(find_states(policy, tried).items())
-            explained = [customer_id for customer_id in ids if states[customer_id] in kept[customer_id]]
-            drivers = [_drivers(name, explained, before, now) for name in chosen]
-            for customer_id, *found in zip(explained, *drivers, strict=True):
-                result[customer_id] = "measures", found
-                del open_moves[customer_id]
-    for customer_id in open_moves:  # only a change of policy remains
-        result[customer_id] = ("policy", [])
-    return result
+    for chosen in (each for size in range(1, len(names) + 1) for each in combinations(names, size)):
+        if not len(open_):
+            return result
+        rows = pa.array(open_)
+        tried = {name: (old if name in chosen else new)[name].take(rows) for name in names}
+        is_explained = is_kept(states_of(policy, tried, len(open_)), open_)
+        explained, open_ = open_[is_explained], open_[~is_explained]
+        drivers = [_drivers(name, pa.array(explained), old[name], new[name]) for name in chosen]
+        for customer_id, *found in zip(customers[explained], *drivers, strict=True):
+            result[customer_id] = "measures", found
+    return result | dict.fromkeys(customers[open_], ("policy", []))  # only a change of policy remains
 
 
-def _drivers(name: str, customers: list[str], before: pd.DataFrame, now: pd.DataFrame) -> list[dict[str, str | None]]:
+def _drivers(name: str, rows: pa.Array, old: pa.Array, new: pa.Array) -> list[dict[str, str | None]]:
     """Return an indicator of customers as a driver of their moves, in their order."""
-    values = [[plain_value(value) for value in frame.loc[customers, name]] for frame in (before, now)]
-    return [{"indicator": name, "before": old, "after": new} for old, new in zip(*values, strict=True)]
+    values = [[plain_value(value) for value in column.take(rows).to_pylist()] for column in (old, new)]
+    return [{"indicator": name, "before": before, "after": after} for before, after in zip(*values, strict=True)]
 
 
 def plain_value(value: Any) -> str | None:

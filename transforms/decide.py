@@ -172,10 +172,16 @@ def find_states(policy: Policy, indicators: pd.DataFrame) -> pd.Series:
     In: as `decide_tiers`. Undecidable is what `decide_tiers` refuses.
     """
     values = {name: array_of(indicators[name]) for name in policy.indicators}
-    found = find(policy, values, len(indicators))
-    reason = pick([f"gate:{name}" for name in policy.gate], found.gate)
-    state = pc.coalesce(reason, pick(policy.tiers, found.tier)).to_numpy(zero_copy_only=False)
+    state = states_of(policy, values, len(indicators))
     return pd.Series(state, index=pd.Index(indicators["account_id"].astype(object)), dtype=object)
+
+
+def states_of(policy: Policy, values: dict[str, pa.Array], rows: int) -> npt.NDArray[np.object_]:
+    """Return per row of indicators what `find_states` says of an account."""
+    found = find(policy, values, rows)
+    reason = pick([f"gate:{name}" for name in policy.gate], found.gate)
+    states: npt.NDArray[np.object_] = pc.coalesce(reason, pick(policy.tiers, found.tier)).to_numpy(zero_copy_only=False)
+    return states
 
 
 def _held_because(customer_id: pa.Array, held: Mapping[str, str]) -> pa.Array:
