@@ -238,8 +238,9 @@ def main() -> int:
     print_ratio("ratio to pandas", sides["own"], sides["pandas"], 0.5)
     for side in ("rfm", "pymc"):
         sides[side].print_time()
-    inside = re.search(r"^seconds (.*)$", sides["pymc"].said, re.MULTILINE)
-    print(f"  of which the function itself {inside[1]}" if inside else "")
+    inside = re.search(r"^function (.*)$", sides["pymc"].said, re.MULTILINE)
+    if inside:
+        print(f"  of which the function {inside[1]}")
     print_ratio("ratio of the RFM part", sides["rfm"], sides["pymc"], 0.2)
     return 1 if any(found["dbt"][1:]) else 0
 

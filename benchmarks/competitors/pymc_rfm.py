@@ -37,7 +37,7 @@ def main() -> None:
         monetary_value_col="net_amount",
         observation_period_end=options.as_of.isoformat(),
     )
-    print(f"seconds {time.perf_counter() - read:.2f}, after reading {len(sales)} lines in {read - started:.2f}")
+    print(f"function {time.perf_counter() - read:.2f} s, after reading {len(sales)} lines in {read - started:.2f} s")
     segments.to_parquet(options.out)
 
 
