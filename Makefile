@@ -55,7 +55,9 @@ lint: setup ## ruff and mypy on the code, tiering lint on the policies
 
 bench: setup ## speed, as ratios taken in one run
 	@tools/postgres.sh
+	@tools/competitors.sh
 	@$(BIN)/python benchmarks/measure.py
+	@$(BIN)/python benchmarks/tier_run.py
 	@$(BIN)/python benchmarks/decide.py
 	@$(BIN)/python benchmarks/credit.py
 	@$(BIN)/python benchmarks/outlook.py
