@@ -416,21 +416,36 @@ def _keep(select: exp.Select, wanted: set[str]) -> None:
 
 
 def _narrow(tree: exp.Select) -> None:
-    """Let a piece have only the days that any window of its readers looks at, where they all look through windows."""
+    """Let readers of rows of many days look at their windows alone, and a piece have only what one looks at."""
     pieces = {cte.alias: cte.this for cte in tree.args["with_"].expressions}
     for name, (day, readers) in _WINDOWED.items():
         users = {alias: each for alias, each in (*pieces.items(), ("", tree)) if _reads(each, name)}
         if name not in pieces or not set(users) <= readers:
             continue
-        named = {node.name for each in users.values() for node in each.find_all(exp.Placeholder)}
-        starts = sorted(each for each in named if each.startswith(("start_", "previous_start_")))
-        if starts and not any(each.endswith("_ever") for each in starts):
-            later = [exp.column(*reversed(day.split("."))) > exp.Placeholder(this=start) for start in starts]
-            pieces[name].where(exp.or_(*later), copy=False)
+        starts = {alias: _starts_in(each) for alias, each in users.items()}
+        for alias, each in users.items():
+            if starts[alias] and len(users) > 1:
+                inner = next(node for node in each.find_all(exp.Table) if node.name == name).find_ancestor(exp.Select)
+                _begin(inner, exp.column(day.rpartition(".")[2], name), starts[alias])
+        if all(starts.values()):
+            every = {start for each in starts.values() for start in each}
+            _begin(pieces[name], exp.column(*reversed(day.split("."))), every)
+
+
+def _starts_in(reader: exp.Select) -> set[str]:
+    """Return the parameters after which the windows of a piece begin; none where one of them has no beginning."""
+    named = {node.name for node in reader.find_all(exp.Placeholder)}
+    starts = {each for each in named if each.startswith(("start_", "previous_start_"))}
+    return set() if any(each.endswith("_ever") for each in starts) else starts
+
+
+def _begin(select: exp.Select, day: exp.Column, starts: set[str]) -> None:
+    later = [day.copy() > exp.Placeholder(this=start) for start in sorted(starts)]
+    select.where(exp.or_(*later), copy=False)
 
 
 _WINDOWED = {
-    "sales_line": ("fact.sold_on", {"sales", "largest_order"}),
+    "sales_line": ("fact.sold_on", {"sales", "orders"}),
     "payment": ("paid_on", {"payments"}),
 }
 """Pieces with rows of many days: the day of a row, and the readers that look at nothing outside their windows."""

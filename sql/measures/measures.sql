@@ -4,7 +4,7 @@ WITH {% include 'measures/accounts_of_day.jinja' %},
 population AS (
   {% include 'measures/population.sql' %}
 ),
-sales_line AS (
+sales_line AS NOT MATERIALIZED (
   {% include 'measures/sales_line.sql' %}
 ),
 sales AS (
@@ -13,8 +13,8 @@ sales AS (
 first_purchase AS (
   {% include 'measures/first_purchase.sql' %}
 ),
-largest_order AS (
-  {% include 'measures/largest_order.sql' %}
+orders AS (
+  {% include 'measures/orders.sql' %}
 ),
 {% include 'measures/open_items_of_day.jinja' %},
 payments AS (
@@ -73,7 +73,7 @@ FROM population
 LEFT JOIN known_customer AS head ON head.customer_id = population.customer_id
 LEFT JOIN sales ON sales.account_id = population.account_id
 LEFT JOIN first_purchase ON first_purchase.account_id = population.account_id
-LEFT JOIN largest_order ON largest_order.account_id = population.account_id
+LEFT JOIN orders ON orders.account_id = population.account_id
 LEFT JOIN payments ON payments.account_id = population.account_id
 LEFT JOIN receivables ON receivables.account_id = population.account_id
 LEFT JOIN settlements ON settlements.account_id = population.account_id

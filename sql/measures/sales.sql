@@ -15,7 +15,6 @@ SELECT
     THEN SUM(CASE WHEN {{ inside }} THEN sales_line.cost_amount END)
   END AS cost__{{ window }}
   , COUNT(CASE WHEN {{ inside }} THEN 1 END) AS line_count__{{ window }}
-  , COUNT(DISTINCT CASE WHEN {{ bought }} THEN sales_line.document_id END) AS order_count__{{ window }}
   , COUNT(DISTINCT CASE WHEN {{ bought }} THEN sales_line.product_id END) AS product_count__{{ window }}
   , COUNT(DISTINCT CASE WHEN {{ bought }} THEN sales_line.sold_on END) AS purchase_days__{{ window }}
   , COUNT(DISTINCT CASE WHEN {{ bought }} THEN {{ week_of('sales_line.sold_on') }} END) AS purchase_weeks__{{ window }}
