@@ -2,7 +2,8 @@
 
 Every time is that of a whole process, from its start to its end, on facts of one company. The policies are published
 as of the last day, where the day before on their calendar is published already. Tiers and history of all sides are
-compared. Ours also finds drivers and the outlook, makes follow-up tasks, and asks for approval; the others do not.
+compared. Ours also keeps every indicator behind every tier, finds drivers and the outlook, makes
+follow-up tasks, and asks for approval; the others do not.
 
 What the others need is installed by tools/competitors.sh.
 
