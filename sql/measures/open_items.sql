@@ -14,14 +14,14 @@ WITH queued AS (
     document.is_disputed,
     document.gross_amount,
     document.gross_amount_reporting,
-    CASE WHEN document.unsettled_amount > 0 THEN document.unsettled_amount ELSE 0 END AS unsettled_amount,
-    SUM(CASE WHEN document.unsettled_amount > 0 THEN document.unsettled_amount ELSE 0 END) OVER (
+    document.unsettled_amount,
+    SUM(document.unsettled_amount) OVER (
       PARTITION BY document.account_id, document.currency
       ORDER BY document.due_on, document.issued_on, document.document_id COLLATE "C"
       ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
     ) AS unsettled_through
   FROM document
-  WHERE document.gross_amount > 0
+  WHERE document.gross_amount > 0 AND document.unsettled_amount > 0
 ),
 settled AS (
   SELECT
@@ -41,6 +41,20 @@ settled AS (
     END AS open_amount
   FROM queued
   LEFT JOIN free_money ON free_money.account_id = queued.account_id AND free_money.currency = queued.currency
+  UNION ALL
+  SELECT
+    document.account_id,
+    document.document_id,
+    document.entity,
+    document.issued_on,
+    document.due_on,
+    document.currency,
+    document.is_disputed,
+    document.gross_amount,
+    document.gross_amount_reporting,
+    0 AS open_amount
+  FROM document
+  WHERE document.gross_amount > 0 AND document.unsettled_amount <= 0
 )
 SELECT
   settled.account_id,
