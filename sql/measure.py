@@ -423,13 +423,12 @@ def _narrow(tree: exp.Select) -> None:
         if name not in pieces or not set(users) <= readers:
             continue
         starts = {alias: _starts_in(each) for alias, each in users.items()}
+        every = {start for each in starts.values() for start in each} if all(starts.values()) else set()
+        _begin(pieces[name], exp.column(*reversed(day.split("."))), every)
         for alias, each in users.items():
-            if starts[alias] and len(users) > 1:
+            if starts[alias] != every:
                 inner = next(node for node in each.find_all(exp.Table) if node.name == name).find_ancestor(exp.Select)
                 _begin(inner, exp.column(day.rpartition(".")[2], name), starts[alias])
-        if all(starts.values()):
-            every = {start for each in starts.values() for start in each}
-            _begin(pieces[name], exp.column(*reversed(day.split("."))), every)
 
 
 def _starts_in(reader: exp.Select) -> set[str]:
@@ -440,8 +439,9 @@ def _starts_in(reader: exp.Select) -> set[str]:
 
 
 def _begin(select: exp.Select, day: exp.Column, starts: set[str]) -> None:
-    later = [day.copy() > exp.Placeholder(this=start) for start in sorted(starts)]
-    select.where(exp.or_(*later), copy=False)
+    if starts:
+        later = [day.copy() > exp.Placeholder(this=start) for start in sorted(starts)]
+        select.where(exp.or_(*later), copy=False)
 
 
 _WINDOWED = {
@@ -744,9 +744,7 @@ class _Day:
 
     def measure(self, table: str) -> None:
         """Measure every account."""
-        rebuild(self.connection, table, self.taking.types)
-        self._insert(table, self.taking.columns, self.taking.full.replace(MEMBERS, self.members))
-        analyze(self.connection, f"work.{table}")
+        self._make(table, self.taking.types, self.taking.full.replace(MEMBERS, self.members))
 
     def replay(self, table: str, before: Row[Any]) -> bool:
         """Measure the accounts again that a change touched, let the others take their kept row; return whether it paid.
@@ -778,15 +776,13 @@ class _Day:
                 "measures of %s as of %s, going on from %s: %s of %s customers are at accounts that a change touched",
                 " and ".join(part.tables), self.parameters["as_of"], before.as_of, touched, customers,
             )  # fmt: skip
-            rebuild(self.connection, again, self.taking.types_of(part))
             if is_cheaper and touched:
-                self._insert(again, self.taking.types_of(part), self.taking.again[number].replace(MEMBERS, affected))
-                analyze(self.connection, f"work.{again}")
+                self._make(again, self.taking.types_of(part), self.taking.again[number].replace(MEMBERS, affected))
+            else:
+                rebuild(self.connection, again, self.taking.types_of(part))
             kept = kept.replace(AGAIN.format(number), again)
         if is_cheaper:
-            rebuild(self.connection, table, self.taking.types)
-            self._insert(table, self.taking.columns, kept)
-            analyze(self.connection, f"work.{table}")
+            self._make(table, self.taking.types, kept)
         for name in made:
             run(self.connection, "warehouse/drop_work_table.sql", table=name)
         return is_cheaper
@@ -828,9 +824,13 @@ class _Day:
             f"restate the days in between"
         )
 
-    def _insert(self, table: str, columns: Iterable[str], statement: str) -> None:
-        text = f"INSERT INTO work.{table} ({', '.join(columns)}) {statement}"  # noqa: S608
+    def _make(self, table: str, types: Mapping[str, str], statement: str) -> None:
+        """Make a table of a statement's rows: in one go, since PostgreSQL reads with several processes only then."""
+        columns = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in types.items())
+        run(self.connection, "warehouse/drop_work_table.sql", table=table)
+        text = f"CREATE TABLE work.{table} AS SELECT {columns} FROM ({statement}) AS measured"  # noqa: S608
         run_text(self.connection, text, self.parameters)
+        analyze(self.connection, f"work.{table}")
 
 
 def _members_of(before: Row[Any]) -> str:

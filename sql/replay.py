@@ -281,8 +281,8 @@ def _columns_of_facts(scope: Scope, value: exp.Expr) -> set[tuple[str, str]] | N
 def read_members(tree: exp.Select, *, restrict: bool = False) -> None:
     """Let a statement of measures read who is seen at the accounts from a table; `restrict`: these are some of all.
 
-    PostgreSQL knows nothing of what a CTE holds that it keeps, and takes a few rows against many for the better plan:
-    of some accounts it is told to look through to the tables themselves, of which it has statistics.
+    PostgreSQL knows nothing of what a CTE holds that it keeps, and sorts or loops where it should hash: it is told to
+    look through to the accounts themselves, of which it has statistics, and of some of them to their documents too.
     """
     _put(tree, "account", f"SELECT customer_id, account_id FROM work.{MEMBERS}")  # noqa: S608
     _put(
@@ -290,12 +290,10 @@ def read_members(tree: exp.Select, *, restrict: bool = False) -> None:
         "population",
         f"SELECT account_id, account_manager_id, customer_id, first_opened_on FROM work.{MEMBERS} WHERE is_head",  # noqa: S608
     )
-    if not restrict:
-        return
     for cte in tree.args["with_"].expressions:
-        if cte.alias in ("account", "receivable", "payment"):
+        if cte.alias == "account" or (restrict and cte.alias in ("receivable", "payment")):
             cte.set("materialized", False)
-        if cte.alias == "receivable":  # named_money looks at documents before it is known whose they are
+        if restrict and cte.alias == "receivable":  # named_money looks at documents before it is known whose they are
             cte.this.where("customer_id IN (SELECT customer_id FROM account)", copy=False, dialect="duckdb")
 
 

@@ -4,7 +4,7 @@ SELECT
   fact.document_id,
   fact.sold_on,
   fact.product_id,
-  COALESCE(fact.document_type, 'invoice') = 'invoice' AS is_purchase,
+  fact.document_type IS NULL OR fact.document_type = 'invoice' AS is_purchase,
   CASE
     WHEN fact.document_type = 'credit_note' THEN -ABS(fact.net_amount_reporting) ELSE fact.net_amount_reporting
   END AS net_amount,
