@@ -67,7 +67,7 @@ def database_of(conn_id: str) -> Database:
             raise TieringError(
                 f"{conn_id}: {Path(path).name} is named as a schema in it; DuckDB cannot tell them apart, rename it"
             )
-        return Database("duckdb", path=path)
+        return Database("duckdb", path=path, session=session_of(read_settings()))
     if not connection.host:
         raise TieringError(f"{conn_id}: the connection names no host; set it")
     _check_port(conn_id, connection.port)
@@ -102,12 +102,13 @@ def _check_dialect(conn_id: str, kind: str | None) -> None:
 
 
 def session_of(settings: Settings) -> Session:
-    """Return the bounds of every session on a server, under the name of the Airflow task that runs, where one does."""
+    """Return the bounds of every session, on a server under the name of the Airflow task that runs, where one does."""
     task = ".".join(filter(None, (os.environ.get("AIRFLOW_CTX_DAG_ID"), os.environ.get("AIRFLOW_CTX_TASK_ID"))))
     return Session(
         statement_seconds=settings.statement_timeout_seconds,
         lock_seconds=settings.lock_timeout_seconds,
         idle_seconds=settings.idle_timeout_seconds,
+        memory=settings.duckdb_memory,
         application=f"customer-tiering {task}".strip(),
     )
 

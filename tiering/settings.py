@@ -74,6 +74,7 @@ class Settings:
     full_measures_every_days: int = 7
     pool: str = "default_pool"
     facts_timeout_hours: int = 12
+    duckdb_memory: str = "2GB"
     statement_timeout_seconds: int = 3600
     lock_timeout_seconds: int = 120
     idle_timeout_seconds: int = 300
@@ -256,6 +257,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         if not re.fullmatch(r"[1-9][0-9]{0,5}", given["mails_per_minute"]):
             raise TieringError("TIERING_MAILS_PER_MINUTE: a whole number from 1 to 999999 is needed, or nothing")
         values["mails_per_minute"] = int(given["mails_per_minute"])
+    if "duckdb_memory" in given and not re.fullmatch(r"[1-9][0-9]{0,4}(MB|GB)", given["duckdb_memory"]):
+        raise TieringError("TIERING_DUCKDB_MEMORY: write a number and MB or GB, such as 2GB")
     for name in ("statement_timeout_seconds", "lock_timeout_seconds", "idle_timeout_seconds"):
         if name in given:
             if not re.fullmatch(r"[1-9][0-9]{0,5}", given[name]):
