@@ -13,7 +13,7 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from sql.connect import read_inside, write_arrow
-from sql.facts import analyze, fill, rebuild
+from sql.facts import analyze, fill, joined_by_hash, rebuild
 from sql.history import Day, policies_as_they_ran
 from sql.statements import render, run
 from transforms.changes import STORED, direction_of, find_drivers, population_driver, restore_indicators
@@ -97,7 +97,9 @@ def write_plain_changes(connection: Connection, policy: Policy, day: Day) -> Non
         "earlier_on": earlier.as_of if earlier else None,
         "earlier_revision": earlier.revision if earlier else None,
     }
-    run(connection, "warehouse/insert_plain_moves.sql", {**key, **then})
+    with joined_by_hash(connection):
+        run(connection, "warehouse/insert_plain_moves.sql", {**key, **then})
+    analyze(connection, "work.plain_move")
     came, went = (json.dumps([population_driver(came=came)]) for came in (True, False))
     texts = {"came": came, "went": went, "recorded_at": datetime.now(UTC)}
     written = {**key, **texts, "as_of": day.as_of, "revision": day.revision}

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from sql.connect import read_arrow, write_arrow
 from sql.erasure import read_erased
-from sql.facts import analyze, fill, rebuild
+from sql.facts import analyze, fill, joined_by_hash, rebuild
 from sql.people import check_overrides
 from sql.runs import Run, run_id_of
 from sql.statements import render, run
@@ -90,14 +90,13 @@ def read_differing(connection: Connection, policy: Policy, this: Run) -> set[str
     rebuild(connection, _DIFFERING, _DIFFERING_COLUMNS)
     key = {"policy_id": policy.id, "as_of": this.as_of, "run_id": this.run_id}
     fill(connection, "approved_tier", {"tier": "TEXT"}, [(tier,) for tier in sorted(rules.approved)])
-    run(
-        connection,
-        "warehouse/insert_differing.sql",
-        key,
-        has_memory=rules.has_memory,
-        has_period=rules.movement.period is not None,
-        is_immediate=rules.movement.is_immediate,
-    )
+    kinds = {
+        "has_memory": rules.has_memory,
+        "has_period": rules.movement.period is not None,
+        "is_immediate": rules.movement.is_immediate,
+    }
+    with joined_by_hash(connection):
+        run(connection, "warehouse/insert_differing.sql", key, **kinds)
     analyze(connection, f"work.{_DIFFERING}")
     customers = set(run(connection, "warehouse/read_differing_customers.sql").scalars())
     decided = int(run(connection, "warehouse/count_decided.sql", {"run_id": this.run_id}).scalar_one())
@@ -113,9 +112,10 @@ def write_plain(connection: Connection, policy: Policy, this: Run) -> None:
     begun = {"customer_tier_history": "insert_plain_spells", "absence": "insert_plain_absences"}
     if policy.rules_of_movement.has_memory:
         begun["movement_state"] = "insert_plain_states"
-    for table, statement in begun.items():
-        run(connection, "warehouse/end_plain.sql", key, table=table)
-        run(connection, f"warehouse/{statement}.sql", key)
+    with joined_by_hash(connection):
+        for table, statement in begun.items():
+            run(connection, "warehouse/end_plain.sql", key, table=table)
+            run(connection, f"warehouse/{statement}.sql", key)
 
 
 def fold(

@@ -17,7 +17,7 @@ from sql.connect import Database, connected, write_arrow
 from sql.credit import write_limits
 from sql.definitions import keep_definitions
 from sql.errors import TieringError
-from sql.facts import lock
+from sql.facts import joined_by_hash, lock
 from sql.history import Day, fold, policies_as_they_ran, read_days, read_differing, write, write_plain
 from sql.receivables import write_positions
 from sql.retention import kept_from
@@ -96,8 +96,9 @@ def publish_run(
             if policy.credit is not None:
                 write_positions(connection, this.as_of, this.facts_batch_no)
         if is_latest:
-            _write_classes(connection, policy, this)
-            _write_tasks(connection, policy, this)
+            with joined_by_hash(connection):
+                _write_classes(connection, policy, this)
+                _write_tasks(connection, policy, this)
         for table in STAGED:
             run(connection, "warehouse/delete_decided.sql", {"run_id": this.run_id}, table=table)
         seconds = {"publish": round(time.perf_counter() - started, 3)}
@@ -174,21 +175,19 @@ def _put_into_force(
     latest, latest_run = days[max(days)], days[max(day for day, each in days.items() if each.is_run)]
     run(connection, "warehouse/delete_of_policy.sql", {"policy_id": policy.id}, table="customer_tier")
     in_force = policies_as_they_ran(connection, policy)(latest.policy_version)
-    run(
-        connection,
-        "warehouse/insert_customer_tier.sql",
-        {
-            "policy_id": policy.id,
-            "as_of": latest.as_of,
-            "run_id": latest.run_id,
-            "policy_version": latest.policy_version,
-            "decided_on": latest_run.as_of,
-            "revision": latest_run.revision,
-            "next_review_on": next_looked_at(in_force.schedule, in_force.as_of, latest.as_of),
-        },
-    )
-    _write_notices(connection, in_force, latest, latest_run)
-    _write_outlook(connection, in_force, latest_run)
+    standing = {
+        "policy_id": policy.id,
+        "as_of": latest.as_of,
+        "run_id": latest.run_id,
+        "policy_version": latest.policy_version,
+        "decided_on": latest_run.as_of,
+        "revision": latest_run.revision,
+        "next_review_on": next_looked_at(in_force.schedule, in_force.as_of, latest.as_of),
+    }
+    with joined_by_hash(connection):
+        run(connection, "warehouse/insert_customer_tier.sql", standing)
+        _write_notices(connection, in_force, latest, latest_run)
+        _write_outlook(connection, in_force, latest_run)
     return latest.run_id
 
 
