@@ -51,9 +51,10 @@ def test_sessions_are_bounded_by_the_settings_and_named_by_the_task(warehouse: p
     warehouse.setenv("TIERING_STATEMENT_TIMEOUT_SECONDS", "60")
     warehouse.setenv("TIERING_LOCK_TIMEOUT_SECONDS", "5")
     warehouse.setenv("TIERING_IDLE_TIMEOUT_SECONDS", "7")
+    warehouse.setenv("TIERING_DUCKDB_MEMORY", "3GB")
     warehouse.setenv("AIRFLOW_CTX_DAG_ID", "tier__pyramid")
     warehouse.setenv("AIRFLOW_CTX_TASK_ID", "publish")
-    assert database_of(WAREHOUSE).session == Session(60, 5, 7, "customer-tiering tier__pyramid.publish")
+    assert database_of(WAREHOUSE).session == Session(60, 5, 7, "3GB", "customer-tiering tier__pyramid.publish")
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "1h", "1000000", "٣"])
@@ -61,6 +62,12 @@ def test_sessions_are_bounded_by_the_settings_and_named_by_the_task(warehouse: p
 def test_a_bound_is_a_number_of_seconds(name: str, value: str, tmp_path: Path) -> None:
     with pytest.raises(TieringError, match=f"TIERING_{name}_TIMEOUT_SECONDS: a whole number of seconds"):
         read_settings({f"TIERING_{name}_TIMEOUT_SECONDS": value})
+
+
+@pytest.mark.parametrize("value", ["2", "2 GB", "0GB", "2gb", "1TB", "'; --"])
+def test_a_bound_of_memory_is_a_number_and_a_unit(value: str) -> None:
+    with pytest.raises(TieringError, match="TIERING_DUCKDB_MEMORY: write a number and MB or GB"):
+        read_settings({"TIERING_DUCKDB_MEMORY": value})
 
 
 def test_airflow_tries_again_what_a_database_raised_and_nothing_that_a_person_set_up() -> None:
