@@ -88,6 +88,12 @@ def lock(connection: Connection, name: str) -> None:
         run(connection, "warehouse/lock.sql", {"name": f"tiering:{name}"})
 
 
+def lock_shared(connection: Connection, name: str) -> None:
+    """Let nobody work under `name` alone until this transaction ends; whoever shares it goes on."""
+    if dialect_of(connection) == "postgres":
+        run(connection, "warehouse/lock_shared.sql", {"name": f"tiering:{name}"})
+
+
 def record_extraction(connection: Connection, batch: Batch, extraction: Extraction) -> None:
     """Keep what the source itself counted, for the reconciliation after validation."""
     rebuild(connection, "extraction", _EXTRACTION)
