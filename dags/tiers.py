@@ -217,7 +217,7 @@ def build_tier_dag(policy, here):
                 asked_before=[answer.output for answer in before],
                 demo_approver=here.demo_approver,
                 subject=f"{policy.id}: the {role.replace('_', ' ')} is asked",
-                body=question(policy.id, task_id, role, policy.asking.meanwhile),
+                body=question(policy.id, task_id, role, policy.asking.meanwhile, staged.operator.task_id),
                 defaults=APPROVE if unanswered == "approved" else REJECT,
                 params={
                     "comment": Param("", type=["null", "string"]),
