@@ -96,6 +96,7 @@ TEMPLATED = {
     "delete_spells": ["tiering.customer_tier_history", "tiering.absence"],
     "delete_intervals": ["tiering.customer_tier_history", "tiering.absence", "tiering.movement_state"],
     "delete_decided": [],
+    "end_plain": ["tiering.customer_tier_history", "tiering.absence"],
 }
 """The tables that a statement with a name to fill in writes; tables of schema work are left out."""
 
