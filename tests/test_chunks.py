@@ -18,7 +18,9 @@ from companies import ENGINES, ROOT, Warehouses, contents, demo_policies, query,
 from sqlalchemy import text
 
 from sql.connect import Database, connected, kept_open, stream_arrow
+from sql.erasure import erase_customer
 from sql.errors import TieringError
+from sql.spread import KEPT
 from tests.indicator_frames import POLICIES, indicator_frame, pool_of
 from tiering import jobs
 from transforms.decide import InputHash, decide_tiers, run_input_hash
@@ -95,7 +97,7 @@ def test_several_tasks_stage_what_one_task_stages(
     whole = staged_by(loaded, policy_id, 10**6, monkeypatch)
     before = tables_of(loaded, "work")
     monkeypatch.setattr(jobs, "ACCOUNTS_AT_ONCE", 20)  # parts within a range
-    for tasks in (1, 4, 32):
+    for tasks in (1, 4):
         parts = split(loaded, policy_id, tasks)
         bounds = [(part["first"], part["last"]) for part in parts]
         assert [first for first, _ in bounds] == [1, *(last + 1 for _, last in bounds[:-1])]
@@ -209,6 +211,16 @@ def test_an_older_try_neither_stages_nor_gathers_nor_publishes_once_a_newer_one_
     with pytest.raises(TieringError, match="try 3 is stale, try 4 has started"):
         decide(fresh_copy, "pyramid", newer[2])
     assert jobs.publish(fresh_copy, policy, whole)["status"] == "published"
+
+
+def test_what_is_kept_while_a_run_is_decided_goes_when_somebody_is_erased(fresh_copy: Database) -> None:
+    parts = split(fresh_copy, "pyramid", 2)
+    (customer,) = query(fresh_copy, "SELECT MIN(customer_id) FROM facts.customers")[0]
+    erased = erase_customer(fresh_copy, customer, erased_on=DAY, reason="asked", requested_by="the office")
+    assert erased.replaced["work.indicators"] == 1
+    assert not [name for name in tables_of(fresh_copy, "work") if name.startswith(KEPT)]
+    with pytest.raises(TieringError, match="what it was decided on is gone; clear split"):
+        decide(fresh_copy, "pyramid", parts[0])
 
 
 def test_a_policy_that_is_changed_meanwhile_is_split_again(fresh_copy: Database) -> None:
