@@ -62,7 +62,12 @@ class Load:
 
 
 def rebuild(connection: Connection, table: str, columns: Mapping[str, str]) -> None:
-    """Make `work.<table>` anew and empty, with `columns` (name → type in DuckDB's dialect)."""
+    """Make `work.<table>` anew and empty, with `columns` (name → type in DuckDB's dialect).
+
+    Whoever else makes it anew waits until this transaction ends: PostgreSQL does not let two of them create what is
+    not there yet.
+    """
+    lock(connection, f"work.{table}")
     run(connection, "warehouse/drop_work_table.sql", table=table)
     run(connection, "warehouse/create_work_table.sql", table=table, columns=columns)
 

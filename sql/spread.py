@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 
 import pandas as pd
 import pyarrow as pa
@@ -79,7 +80,7 @@ def split_run(
         rows = int(run(connection, "warehouse/count_work_rows.sql", table=whole.kept).scalar_one())
     number = max(1, min(tasks, rows))
     bounds = [rows * place // number for place in range(number + 1)]
-    return [Range(begun, rows, above + 1, last) for above, last in zip(bounds, bounds[1:], strict=False)]
+    return [Range(begun, rows, above + 1, last) for above, last in pairwise(bounds)]
 
 
 def read_range(connection: Connection, policy: Policy, part: Range, *, accounts: int) -> Iterator[pa.Table]:

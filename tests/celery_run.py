@@ -136,15 +136,27 @@ class Spread:
         """Wait until a run has succeeded, and keep where its tasks ran."""
 
         def ended() -> str | None:
+            self._check_tasks(path)
             state = self.airflow.ask("admin", "GET", path)[1]["state"]
             return state if state in ("success", "failed") else None
 
         state = self.airflow.wait_for(f"end of {path}", seconds, ended)
-        tasks = self.airflow.ask("admin", "GET", f"{path}/taskInstances?limit=100")[1]["task_instances"]
-        states = {f"{each['task_id']}[{each['map_index']}]": each["state"] for each in tasks}
-        assert state == "success", f"{path}: {states}\n{self.airflow.tail()}"
-        self.ran += tasks
+        assert state == "success", f"{path}: {state}\n{self.airflow.tail()}"
+        self.ran += self._tasks(path)
         self.runs[path.split("/")[2]] += 1
+
+    def _tasks(self, path: str) -> list[dict[str, Any]]:
+        found = self.airflow.ask("admin", "GET", f"{path}/taskInstances?limit=100")[1]
+        return list(found["task_instances"])
+
+    def _check_tasks(self, path: str) -> None:
+        """Fail with what a task logged that has failed, before it is tried again."""
+        for each in self._tasks(path):
+            if each["state"] in ("failed", "up_for_retry"):
+                place = f"dag_id={each['dag_id']}/**/task_id={each['task_id']}/**/attempt=*.log"
+                logs = [file.read_text(encoding="utf-8") for file in (self.airflow.home / "logs").glob(place)]
+                errors = [line[:3000] for log in logs for line in log.splitlines() if '"level":"error"' in line]
+                raise AssertionError("\n".join([f"{path}: {each['task_id']} is {each['state']}", *errors]))
 
     def run_all(self) -> None:
         """Load the facts, then run every policy's days: policies beside each other, days one after the other."""

@@ -7,9 +7,11 @@ The same holds for a run that several tasks decide, in whatever order and howeve
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from threading import Barrier
 from typing import Any
 
 import pandas as pd
@@ -20,6 +22,7 @@ from sqlalchemy import text
 from sql.connect import Database, connected, kept_open, stream_arrow
 from sql.erasure import erase_customer
 from sql.errors import TieringError
+from sql.facts import rebuild
 from sql.spread import KEPT
 from tests.indicator_frames import POLICIES, indicator_frame, pool_of
 from tiering import jobs
@@ -211,6 +214,27 @@ def test_an_older_try_neither_stages_nor_gathers_nor_publishes_once_a_newer_one_
     with pytest.raises(TieringError, match="try 3 is stale, try 4 has started"):
         decide(fresh_copy, "pyramid", newer[2])
     assert jobs.publish(fresh_copy, policy, whole)["status"] == "published"
+
+
+@pytest.mark.postgres
+def test_policies_that_are_decided_at_once_in_a_new_warehouse_wait_for_each_others_tables(
+    warehouses: Warehouses,
+) -> None:
+    database = warehouses.loaded("postgresql")
+    assert "differing" not in tables_of(database, "work")
+    both = Barrier(2)
+
+    def review(turn: int) -> None:
+        with connected(database, "tests") as connection:
+            both.wait(20)
+            rebuild(connection, "differing", {"customer_id": "TEXT"})
+            time.sleep(0.3)
+            connection.execute(text("INSERT INTO work.differing VALUES (:turn)"), {"turn": str(turn)})
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(review, (1, 2)))
+    assert len(query(database, "SELECT customer_id FROM work.differing")) == 1
+    warehouses.drop(database)
 
 
 def test_what_is_kept_while_a_run_is_decided_goes_when_somebody_is_erased(fresh_copy: Database) -> None:
