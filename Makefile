@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # The tests make hundreds of databases and throw them away: in memory, where there is room for them.
 ROOM := $(shell df --output=avail -m /dev/shm 2>/dev/null | tail -1 | awk '$$1 > 4000 {print "/dev/shm"}')
-test long faults spark: export TMPDIR := $(or $(TMPDIR),$(ROOM),/tmp)
+test long faults spark celery: export TMPDIR := $(or $(TMPDIR),$(ROOM),/tmp)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test long faults spark wwi airflow lint bench screenshots lock clean
+.PHONY: help setup demo test long faults spark celery wwi airflow lint bench screenshots lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -42,6 +42,11 @@ spark: setup ## install Spark into .venv beside the rest, and run the tests that
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q --require-hashes --no-deps -r requirements-spark.lock
 	@$(BIN)/python -m pytest tests/test_spark.py tests/test_spark_dag.py --durations=5
 
+celery: setup ## run the job on two Celery workers with Redis, and compare with the same steps in one process
+	@tools/postgres.sh
+	@tools/celery.sh
+	@.bench/celery/bin/python -m tests.celery_run
+
 wwi: setup ## run the whole job on Wide World Importers (needs ../shared/data/wwi_slice) and print what it found
 	@$(BIN)/python tests/wwi.py
 
@@ -69,13 +74,15 @@ screenshots: setup ## take the pictures of the README again, from the demo's mai
 	@[ -d .demo/mail ] || $(BIN)/tiering demo
 	@$(BIN)/python tools/screenshots.py
 
-lock: ## resolve the dependencies again into requirements.lock, and what Spark adds into requirements-spark.lock
+lock: ## resolve the dependencies again into requirements.lock, and what Spark and Celery add into locks of their own
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-header -q -o requirements.lock
-	@$(BIN)/uv pip compile pyproject.toml --group dev --extra spark -c requirements.lock --universal --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -q \
-	| awk 'NR==FNR {known[$$1]; next} /^[a-z0-9]/ {on = !($$1 in known) && !/sys_platform == .none./} on' \
-	  requirements.lock - > requirements-spark.lock
+	@for extra in spark celery; do \
+	  $(BIN)/uv pip compile pyproject.toml --group dev --extra $$extra -c requirements.lock --universal --python-version 3.11 \
+	    --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -q \
+	  | awk 'NR==FNR {known[$$1]; next} /^[a-z0-9]/ {on = !($$1 in known) && !/sys_platform == .none./} on' \
+	    requirements.lock - > requirements-$$extra.lock; \
+	done
 
 clean: ## remove what the targets made
 	rm -rf .venv .demo .airflow .bench .pytest_cache .ruff_cache .mypy_cache .hypothesis

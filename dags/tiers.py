@@ -1,5 +1,5 @@
 """
-# tier__{policy}: wait → {measuring} → decide → {chain}
+# tier__{policy}: wait → {measuring} → {deciding} → {chain}
 
 Decides the tiers of one policy as of a day and puts them into force in one transaction.
 Emits the asset `customer_tiers`.
@@ -8,7 +8,7 @@ Emits the asset `customer_tiers`.
 |---|---|---|---|
 | `wait` | the facts do not reach the day this run looks at | this policy is late; the last tiers stay | look at `customer_facts` |
 {failing}
-| `decide` | an indicator that decides is undefined, the day is published on other input, or lies in a closed period | the last tiers stay | say under `missing` what undefined means; or run by hand with `restate` and a reason |
+{deciding_failing}
 | `publish` | a newer try has started, or the warehouse refused | nothing is half-written | read the line in the log; clear the task |
 
 | waits or is skipped | means | hurts | do |
@@ -37,13 +37,17 @@ CUSTOMER_TIERS = Asset("customer_tiers")
 
 
 MEASURE = "| `measure` | a policy asks for a measure that does not exist, or the warehouse refused | the last tiers stay | read the line in the log; correct the policy; clear the task |"
+DECIDE = "| `decide` | an indicator that decides is undefined, the day is published on other input, or lies in a closed period | the last tiers stay | say under `missing` what undefined means; or run by hand with `restate` and a reason |"
+SPREAD = """| `split` | the warehouse refused, or somebody else works on the policy | the last tiers stay | read the line in the log; clear the task |
+| `decide` | an indicator that decides is undefined in one range of accounts, or a newer try has begun | the last tiers stay | say under `missing` what undefined means, and clear `split`; clear the one task where the warehouse was away |
+| `gather` | the day is published on other input, lies in a closed period, or a range is not staged | the last tiers stay | run by hand with `restate` and a reason; or clear `split` |"""
 SPARK = """| `hand_over` | the folder for Spark cannot be written, or the warehouse refused | the last tiers stay | read the line in the log; clear the task |
 | `compute` | Spark could not be reached or lacked memory, a policy asks for a measure that does not exist, or an indicator that decides is undefined | the last tiers stay | read the line that begins with `error:` in the log; correct it; clear the task |"""
 
 
-def run_book(policy, engine):
+def run_book(policy, here):
     """Return the run-book of a policy's DAG."""
-    on_spark = engine == "spark"
+    on_spark, is_spread = here.engine == "spark", here.decide_tasks > 1
     asks = [f"approve_{role}" for role in policy.asking.by]
     waits = policy.asking.meanwhile == "wait"
     steps = ["release", *asks, "publish"] if waits else ["release", "publish", *asks, "settle"]
@@ -52,7 +56,9 @@ def run_book(policy, engine):
         policy=policy.id,
         calendar=policy.as_of,
         measuring="hand_over → compute (Spark)" if on_spark else "measure",
+        deciding=f"split → decide (up to {here.decide_tasks} tasks) → gather" if is_spread else "decide",
         failing=SPARK if on_spark else MEASURE,
+        deciding_failing=SPREAD if is_spread else DECIDE,
         chain=" → ".join(steps),
         hurts=hurts,
     )
@@ -69,7 +75,7 @@ def build_tier_dag(policy, here):
         catchup=False,
         max_active_runs=1,
         default_args=runtime.default_args(),
-        doc_md=run_book(policy, here.engine),
+        doc_md=run_book(policy, here),
         tags=["customer-tiering", "tiers", policy.ref],
         params={
             "as_of": Param(None, type=["null", "string"], format="date", description="Day to look at"),
@@ -85,6 +91,7 @@ def build_tier_dag(policy, here):
         @task.sensor(mode="reschedule", poke_interval=60, timeout=here.facts_timeout_hours * 3600)
         @runtime.one_line_errors
         def wait(**context) -> bool:
+            runtime.check_shared()
             return runtime.facts_reach(lambda: runtime.as_of_of(context, policy))
 
         @task
@@ -110,6 +117,32 @@ def build_tier_dag(policy, here):
 
             restate = context["params"].get("restate")
             return jobs.decide(database_of(WAREHOUSE), runtime.policies()[policy.id], measurement, restate=restate)
+
+        @task
+        @runtime.one_line_errors
+        def split(measurement, **context):
+            from tiering import jobs
+            from tiering.connections import WAREHOUSE, database_of
+
+            warehouse, known = database_of(WAREHOUSE), runtime.policies()[policy.id]
+            restate = context["params"].get("restate")
+            return jobs.split(warehouse, known, measurement, tasks=here.decide_tasks, restate=restate)
+
+        @task(task_id="decide", max_active_tis_per_dagrun=here.decide_tasks)
+        @runtime.one_line_errors
+        def decide_range(part):
+            from tiering import jobs
+            from tiering.connections import WAREHOUSE, database_of
+
+            return jobs.decide_range(database_of(WAREHOUSE), runtime.policies()[policy.id], part)
+
+        @task
+        @runtime.one_line_errors
+        def gather(parts):
+            from tiering import jobs
+            from tiering.connections import WAREHOUSE, database_of
+
+            return jobs.gather(database_of(WAREHOUSE), runtime.policies()[policy.id], parts)
 
         @task(multiple_outputs=True)
         @runtime.one_line_errors
@@ -184,7 +217,7 @@ def build_tier_dag(policy, here):
                 asked_before=[answer.output for answer in before],
                 demo_approver=here.demo_approver,
                 subject=f"{policy.id}: the {role.replace('_', ' ')} is asked",
-                body=question(policy.id, task_id, role, policy.asking.meanwhile),
+                body=question(policy.id, task_id, role, policy.asking.meanwhile, staged.operator.task_id),
                 defaults=APPROVE if unanswered == "approved" else REJECT,
                 params={
                     "comment": Param("", type=["null", "string"]),
@@ -199,6 +232,11 @@ def build_tier_dag(policy, here):
             computed = runtime.spark_task("compute", policy.id, handed)
             staged = decide_on_spark(handed)
             computed >> staged
+        elif here.decide_tasks > 1:
+            first = measured = measure()
+            parts = split(measured)
+            staged = gather(parts)
+            decide_range.expand(part=parts) >> staged
         else:
             first = measured = measure()
             staged = decide(measured)

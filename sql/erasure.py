@@ -18,6 +18,7 @@ from sql.contract import SPACES
 from sql.facts import lock
 from sql.life_cycle import check_known, check_people
 from sql.personal import PERSONAL, TOMBSTONE
+from sql.spread import drop_kept
 from sql.statements import run
 
 
@@ -58,6 +59,7 @@ def erase_customer(
         done = run(connection, "warehouse/read_erasure.sql", {"customer_id": customer_id}).first()
         for place in _places(connection):
             replaced[f"{place.table}.{place.column}"] = _replace(connection, customer_id, place)
+        replaced["work.indicators"] = drop_kept(connection)  # a run that is being decided is split anew
         _replace_unnumbered(connection, names)
         replaced["tiering.quarantine.row_json"] = _replace_quarantined(connection, customer_id, redaction)
         replaced["tiering.given_limit.reason"] += _replace_group_reasons(connection, redaction)

@@ -63,7 +63,12 @@ class Load:
 
 
 def rebuild(connection: Connection, table: str, columns: Mapping[str, str]) -> None:
-    """Make `work.<table>` anew and empty, with `columns` (name → type in DuckDB's dialect)."""
+    """Make `work.<table>` anew and empty, with `columns` (name → type in DuckDB's dialect).
+
+    Whoever else makes it anew waits until this transaction ends: PostgreSQL does not let two of them create what is
+    not there yet.
+    """
+    lock(connection, f"work.{table}")
     run(connection, "warehouse/drop_work_table.sql", table=table)
     run(connection, "warehouse/create_work_table.sql", table=table, columns=columns)
 
@@ -101,6 +106,12 @@ def lock(connection: Connection, name: str) -> None:
     """Let nobody else work under `name` until this transaction ends (a DuckDB file has one writer anyway)."""
     if dialect_of(connection) == "postgres":
         run(connection, "warehouse/lock.sql", {"name": f"tiering:{name}"})
+
+
+def lock_shared(connection: Connection, name: str) -> None:
+    """Let nobody work under `name` alone until this transaction ends; whoever shares it goes on."""
+    if dialect_of(connection) == "postgres":
+        run(connection, "warehouse/lock_shared.sql", {"name": f"tiering:{name}"})
 
 
 def record_extraction(connection: Connection, batch: Batch, extraction: Extraction) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from sql.connect import Database, connected, write_arrow
 from sql.errors import SupersedingInput, TieringError
@@ -46,6 +46,24 @@ class Run:
     facts_through: date
     is_noop: bool = False
     reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Try:
+    """A try of a run that has begun, which is revision `revision` unless its input is that of the one in force.
+
+    `is_published`: that revision is in force already, so that nothing is staged and the input alone is looked at.
+    """
+
+    policy_id: str
+    as_of: date
+    revision: int
+    run_id: str
+    attempt: int
+    policy_version: str
+    facts_batch_no: int
+    is_published: bool
+    restate: str | None = None
 
 
 def run_id_of(policy_id: str, as_of: date, revision: int) -> str:
@@ -85,70 +103,126 @@ def stage_parts(
 
     A published day with equal input gives a run that `is_noop`. Raises SupersedingInput when a published day
     would be decided on other input, unless `restate` gives the reason; that is the next revision.
+    `sql.spread` does the same in several transactions.
     """
-    as_of = measurement.as_of
     with connected(warehouse, "tiering_warehouse") as connection:
-        lock(connection, f"policy:{policy.id}")
-        planned = planned_budget(connection, policy, as_of, measurement.facts_batch_no)
-        known = run(connection, "warehouse/read_run.sql", {"policy_id": policy.id, "as_of": as_of}).all()
-        # A restatement that was held or refused stands above the revision in force, which alone counts here.
-        last = next((row for row in known if row.status == "published" and row.revision > 0), None)
-        revision = 1 if last is None else int(last.revision) + bool(restate)
-        run_id = run_id_of(policy.id, as_of, revision)
-        may_write = last is None or bool(restate)  # else the input is as it was, or the run is refused
-        if may_write:
-            for table in (*STAGED, OUTLOOK):
-                run(connection, "warehouse/delete_decided.sql", {"run_id": run_id}, table=table)
+        begun = begin_try(connection, policy, measurement, restate)
         input_hash = InputHash(policy)
         for decided, outlook in parts:
             input_hash.add(decided.decisions)
-            if may_write:
-                _write_part(connection, run_id, decided, outlook)
-        hashed = input_hash.hexdigest()
-        if planned.budget is not None:
-            hashed = hashlib.sha256(f"{hashed} {planned.budget}".encode()).hexdigest()
-        noop = last is not None and last.input_hash == hashed
-        if noop:
-            revision = int(last.revision)  # type: ignore[union-attr]
-            for table in (*STAGED, OUTLOOK) if may_write else ():
-                run(connection, "warehouse/delete_decided.sql", {"run_id": run_id}, table=table)
-            run_id = run_id_of(policy.id, as_of, revision)
-        elif not may_write and last is not None:
-            raise SupersedingInput(
-                f"policy {policy.id}: {as_of} is published, and "
-                + ("the policy" if last.policy_version != policy.version else "the facts")
-                + " behind it changed since; to publish it again, give a reason (parameter restate)"
-            )
-        else:
-            _check_closed(connection, policy.id, as_of, restate)
-            _check_kept(connection, policy.id, as_of)
-            for table in (*STAGED, OUTLOOK):
-                analyze(connection, f"work.{table}")
-        run(
-            connection,
-            "warehouse/insert_attempt.sql",
-            {"run_id": run_id, "started_at": datetime.now(UTC), "host": platform.node()},
+            if not begun.is_published:
+                write_part(connection, begun.run_id, decided, outlook)
+        return end_try(connection, policy, begun, input_hash, facts_through)
+
+
+def begin_try(connection: Connection, policy: Policy, measurement: Measurement, restate: str | None = None) -> Try:
+    """Begin a try of a policy's run on a day; whatever an older try of the run staged is gone.
+
+    Until the transaction ends nobody else works on the policy; from then on no older try of the run may publish.
+    """
+    as_of = measurement.as_of
+    lock(connection, f"policy:{policy.id}")
+    last = _read_published(connection, policy.id, as_of)
+    revision = 1 if last is None else int(last.revision) + bool(restate)
+    run_id = run_id_of(policy.id, as_of, revision)
+    is_published = last is not None and not restate
+    if not is_published:
+        forget_staged(connection, run_id)
+    return Try(
+        policy.id,
+        as_of,
+        revision,
+        run_id,
+        _open_attempt(connection, run_id),
+        policy.version,
+        measurement.facts_batch_no,
+        is_published,
+        restate,
+    )
+
+
+def end_try(connection: Connection, policy: Policy, begun: Try, input_hash: InputHash, facts_through: date) -> Run:
+    """Return the run that a try has decided, known by the hash of what everybody was decided on; see `stage_parts`."""
+    as_of = begun.as_of
+    planned = planned_budget(connection, policy, as_of, begun.facts_batch_no)
+    hashed = input_hash.hexdigest()
+    if planned.budget is not None:
+        hashed = hashlib.sha256(f"{hashed} {planned.budget}".encode()).hexdigest()
+    last = _read_published(connection, policy.id, as_of)
+    if last is not None and last.input_hash == hashed:
+        return _end_as_noop(connection, begun, last, facts_through)
+    if begun.is_published and last is not None:
+        raise SupersedingInput(
+            f"policy {policy.id}: {as_of} is published, and "
+            + ("the policy" if last.policy_version != policy.version else "the facts")
+            + " behind it changed since; to publish it again, give a reason (parameter restate)"
         )
-        attempt = int(run(connection, "warehouse/read_attempt.sql", {"run_id": run_id}).scalar_one())
-        this = Run(
-            policy.id,
-            as_of,
-            revision,
-            run_id,
-            attempt,
-            policy.version,
-            hashed,
-            measurement.facts_batch_no,
-            facts_through,
-            noop,
-            restate,
-        )
-        if noop:
-            finish_attempt(connection, this, "noop")
+    _check_closed(connection, policy.id, as_of, begun.restate)
+    _check_kept(connection, policy.id, as_of)
+    for table in (*STAGED, OUTLOOK):
+        analyze(connection, f"work.{table}")
+    return _run_of(begun, begun.revision, begun.attempt, hashed, facts_through)
+
+
+def _end_as_noop(connection: Connection, begun: Try, last: Row[Any], facts_through: date) -> Run:
+    """End a try whose input is that of the revision in force; what it staged for another one is gone."""
+    attempt, run_id = begun.attempt, str(last.run_id)
+    if run_id != begun.run_id:
+        forget_staged(connection, begun.run_id)
+        finish_attempt(connection, begun, "noop")
+        attempt = _open_attempt(connection, run_id)
+    this = _run_of(begun, int(last.revision), attempt, str(last.input_hash), facts_through, is_noop=True)
+    finish_attempt(connection, this, "noop")
     return this
 
 
-def _write_part(connection: Connection, run_id: str, decided: Decided, outlook: pd.DataFrame | None) -> None:
+def read_noop(connection: Connection, begun: Try, facts_through: date) -> Run:
+    """Return the run in force on the day of a try that has ended: published, or as a noop."""
+    last = _read_published(connection, begun.policy_id, begun.as_of)
+    if last is None:
+        raise TieringError(f"policy {begun.policy_id}: {begun.as_of} is no longer published; run it again")
+    attempt = int(run(connection, "warehouse/read_attempt.sql", {"run_id": last.run_id}).scalar_one())
+    return _run_of(begun, int(last.revision), attempt, str(last.input_hash), facts_through, is_noop=True)
+
+
+def _read_published(connection: Connection, policy_id: str, as_of: date) -> Row[Any] | None:
+    """Return the revision in force; a restatement that was held or refused stands above it, and does not count."""
+    known = run(connection, "warehouse/read_run.sql", {"policy_id": policy_id, "as_of": as_of}).all()
+    return next((row for row in known if row.status == "published" and row.revision > 0), None)
+
+
+def _open_attempt(connection: Connection, run_id: str) -> int:
+    key = {"run_id": run_id, "started_at": datetime.now(UTC), "host": platform.node()}
+    run(connection, "warehouse/insert_attempt.sql", key)
+    return int(run(connection, "warehouse/read_attempt.sql", {"run_id": run_id}).scalar_one())
+
+
+def _run_of(
+    begun: Try, revision: int, attempt: int, input_hash: str, facts_through: date, *, is_noop: bool = False
+) -> Run:
+    return Run(
+        begun.policy_id,
+        begun.as_of,
+        revision,
+        run_id_of(begun.policy_id, begun.as_of, revision),
+        attempt,
+        begun.policy_version,
+        input_hash,
+        begun.facts_batch_no,
+        facts_through,
+        is_noop,
+        begun.restate,
+    )
+
+
+def forget_staged(connection: Connection, run_id: str) -> None:
+    """Forget what was staged for a run."""
+    for table in (*STAGED, OUTLOOK):
+        run(connection, "warehouse/delete_decided.sql", {"run_id": run_id}, table=table)
+
+
+def write_part(connection: Connection, run_id: str, decided: Decided, outlook: pd.DataFrame | None) -> None:
+    """Stage the decisions of some accounts for a run."""
     staged = {
         "decided": _with_run(decided.decisions, DECISION_COLUMNS, run_id),
         "component": _with_run(decided.components, COMPONENT_COLUMNS, run_id),
@@ -158,6 +232,11 @@ def _write_part(connection: Connection, run_id: str, decided: Decided, outlook: 
         write_arrow(connection, f"work.{table}", staged[table])
     if outlook is not None:
         write_arrow(connection, f"work.{OUTLOOK}", _with_run(outlook, OUTLOOK_COLUMNS, run_id))
+
+
+def write_hashes(connection: Connection, staged_as: str, decided: Decided) -> None:
+    """Stage of the decisions of some accounts what tells their input, under an id that belongs to no run."""
+    write_arrow(connection, "work.decided", _with_run(decided.decisions, DECISION_COLUMNS, staged_as))
 
 
 def _check_closed(connection: Connection, policy_id: str, as_of: date, restate: str | None) -> None:
@@ -227,7 +306,7 @@ def write_run(
 
 
 def finish_attempt(
-    connection: Connection, this: Run, outcome: str, error: str | None = None, timings: str | None = None
+    connection: Connection, this: Run | Try, outcome: str, error: str | None = None, timings: str | None = None
 ) -> None:
     """Write how a try of a run ended."""
     run(
@@ -244,7 +323,7 @@ def finish_attempt(
     )
 
 
-def fail_attempt(warehouse: Database, this: Run, error: str) -> None:
+def fail_attempt(warehouse: Database, this: Run | Try, error: str) -> None:
     """Record that a try of a run failed; `error` holds no customer data."""
     with connected(warehouse, "tiering_warehouse") as connection:
         finish_attempt(connection, this, "failed", error[:500])

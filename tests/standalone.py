@@ -1,4 +1,4 @@
-"""A running `airflow standalone` on loopback with a home of its own, and its REST API as its users see it."""
+"""A running Airflow on loopback with a home of its own, and its REST API as its users see it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,16 @@ class Standalone:
     `metadata`: an empty database on PostgreSQL for what Airflow itself keeps; on SQLite, where it would be by default,
     backfills cannot be made while anything runs. `environment`: DAGs, settings and connections of the installation.
     `users`: names and roles of its users. Only what is asked for runs: the schedules of DAGs are off.
+    `command`: what starts the components, by default `airflow standalone`.
     """
 
     def __init__(
-        self, home: Path, metadata: Database, environment: Mapping[str, str], users: Mapping[str, str]
+        self,
+        home: Path,
+        metadata: Database,
+        environment: Mapping[str, str],
+        users: Mapping[str, str],
+        command: Sequence[str] = ("airflow", "standalone"),
     ) -> None:
         self.home, self.log = home, home / "standalone.log"
         self.port = free_port()
@@ -65,8 +71,9 @@ class Standalone:
             **environment,
         }
         with self.log.open("wb") as log:
+            program = shutil.which(command[0], path=self.environment["PATH"]) or command[0]
             self.process = subprocess.Popen(
-                [str(binaries / "airflow"), "standalone"],
+                [program, *command[1:]],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -100,6 +100,9 @@ def test_charts_are_drawn_unless_it_says_false(value: str, drawn: bool) -> None:
         ("TIERING_FOLLOW_UPS_ON", "weekly"),
         ("TIERING_ALERT_EMAIL", "nobody"),
         ("TIERING_ENGINE", "sparc"),
+        ("TIERING_DECIDE_TASKS", "0"),
+        ("TIERING_DECIDE_TASKS", "33"),
+        ("TIERING_DECIDE_TASKS", "four"),
     ],
 )
 def test_a_setting_out_of_range_is_named(installation, monkeypatch, capsys, variable: str, value: str) -> None:
@@ -119,6 +122,20 @@ def test_an_engine_is_taken_where_it_is_installed_and_else_refused_with_what_to_
             read_settings({"TIERING_ENGINE": "spark"})
     else:
         assert read_settings({"TIERING_ENGINE": "spark"}).engine == "spark"
+
+
+def test_several_tasks_decide_in_a_warehouse_that_has_several_processes_and_not_beside_spark(
+    installation: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert [read_settings({"TIERING_DECIDE_TASKS": said}).decide_tasks for said in ("", "1", "32")] == [1, 1, 32]
+    monkeypatch.setenv("TIERING_DECIDE_TASKS", "4")
+    code, lines = check(capsys)
+    assert code == 1
+    assert len(lines) == 1
+    assert lines[0].startswith("wrong  warehouse: TIERING_DECIDE_TASKS: 4 tasks cannot share ")
+    monkeypatch.setattr("tiering.settings._check_engine", lambda _: None)
+    with pytest.raises(TieringError, match="TIERING_DECIDE_TASKS: Spark spreads its work itself"):
+        read_settings({"TIERING_DECIDE_TASKS": "4", "TIERING_ENGINE": "spark"})
 
 
 def test_a_missing_required_entity(installation: Path, capsys) -> None:

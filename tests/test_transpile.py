@@ -18,6 +18,7 @@ DIALECTS = ("snowflake", "bigquery", "trino")
 EXCLUDED = {
     "warehouse/lock.sql": "PostgreSQL's advisory lock; sql/facts.py runs it there alone",
     "warehouse/allow_loops.sql": "a setting of PostgreSQL's planner; sql/facts.py runs it there alone",
+    "warehouse/lock_shared.sql": "the same, shared",
     "warehouse/analyze.sql": "PostgreSQL's planner statistics; sql/facts.py runs it there alone",
 }
 """Statements of one engine alone, beside the `*.postgres.sql` files, which only PostgreSQL is given."""

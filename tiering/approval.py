@@ -12,9 +12,9 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 
 APPROVE, REJECT = "Approve", "Reject"
 
-QUESTION = """{policy} asks the {role} about {{{{ ti.xcom_pull(task_ids='decide')['run']['as_of'] }}}}:
+QUESTION = """{policy} asks the {role} about {{{{ ti.xcom_pull(task_ids='{staged_by}')['run']['as_of'] }}}}:
 
-{{% for request in ti.xcom_pull(task_ids='decide')['review']['requests'] if request['task'] == '{task}' %}}
+{{% for request in ti.xcom_pull(task_ids='{staged_by}')['review']['requests'] if request['task'] == '{task}' %}}
 - {{{{ request['text'] }}}}
 {{% endfor %}}
 
@@ -30,7 +30,7 @@ _AID = {
 
 
 class AskIfNeeded(HITLOperator):
-    """A human-in-the-loop task over the staged run of `decide`: it waits for an answer only when it has a question.
+    """A human-in-the-loop task over a staged run: it waits for an answer only when it has a question.
 
     Returns None when nobody was asked, else chosen_options, params_input, responded_at and responded_by_user.
     `asked_before`: the outputs of the tasks that asked before; after a refusal nobody else is asked. With
@@ -68,10 +68,10 @@ class AskIfNeeded(HITLOperator):
             raise ValueError(f"the form has no {', '.join(sorted(unknown))}; it has {', '.join(self.params)}")
 
 
-def question(policy: str, task: str, role: str, meanwhile: str = "wait") -> str:
-    """Return the text of a request, to be filled in by Airflow when it is made."""
+def question(policy: str, task: str, role: str, meanwhile: str = "wait", staged_by: str = "decide") -> str:
+    """Return the text of a request about the run that a task staged, to be filled in by Airflow when it is made."""
     aid = _AID["release" if task == "release" else meanwhile]
-    return QUESTION.format(policy=policy, task=task, role=role.replace("_", " "), aid=aid)
+    return QUESTION.format(policy=policy, task=task, role=role.replace("_", " "), aid=aid, staged_by=staged_by)
 
 
 @dataclass(frozen=True)

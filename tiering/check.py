@@ -115,6 +115,9 @@ def _warehouse() -> Database:
 
 
 def _check_warehouse() -> str:
+    from tiering.runtime import check_shared
+
+    check_shared()
     database = _warehouse()
     with connected(database, "tiering_warehouse"):
         return f"{database.place} can be reached"

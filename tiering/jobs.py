@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sql.connect import Database, connected, kept_open
-from sql.errors import TieringError
+from sql.errors import DatabaseFailed, TieringError
 from sql.extract import Batch
 from sql.failures import repeated
 from tiering.settings import Settings, read_settings
@@ -24,8 +24,11 @@ from transforms.policy import Policy
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+    from pyarrow import Table
 
     from sql.measure import Measurement
+    from sql.runs import Run
+    from sql.spread import Range
     from transforms.decide import Decided
 
 log = logging.getLogger(__name__)
@@ -212,14 +215,10 @@ def decide(
     warehouse: Database, policy: Policy, measurement: Mapping[str, Any], *, restate: str | None = None
 ) -> dict[str, Any]:
     """Decide every account and stage the result; return the run, what it would move, and who is asked."""
-    import pandas as pd
-
     from sql.held import read_held_accounts
-    from sql.measure import Measurement, read_library, stream_indicators
-    from transforms import decide_tiers
-    from transforms.outlook import find_outlook
+    from sql.measure import stream_indicators
 
-    taken = Measurement(**{**measurement, "as_of": date.fromisoformat(measurement["as_of"])})
+    taken = _measurement_of(measurement)
     with kept_open(warehouse):
         with connected(warehouse, "tiering_warehouse") as connection:
             held = read_held_accounts(connection, policy, taken.as_of)
@@ -228,11 +227,28 @@ def decide(
         def parts() -> Iterator[tuple[Decided, DataFrame]]:
             with connected(warehouse, "tiering_warehouse") as connection:
                 for table in stream_indicators(connection, policy, taken.table, accounts=ACCOUNTS_AT_ONCE):
-                    indicators = table.to_pandas(types_mapper=pd.ArrowDtype)
-                    found = find_outlook(policy, indicators, read_library())
-                    yield decide_tiers(policy, indicators, because), found
+                    yield _decide_part(policy, table, because)
 
         return _stage(warehouse, policy, taken, parts(), restate)
+
+
+def _measurement_of(plain: Mapping[str, Any]) -> Measurement:
+    from sql.measure import Measurement
+
+    return Measurement(**{**plain, "as_of": date.fromisoformat(plain["as_of"])})
+
+
+def _decide_part(policy: Policy, indicators: Table, because: Mapping[str, str]) -> tuple[Decided, DataFrame]:
+    """Decide some accounts; return that and the lines near them."""
+    import pandas as pd
+
+    from sql.measure import read_library
+    from transforms import decide_tiers
+    from transforms.outlook import find_outlook
+
+    frame = indicators.to_pandas(types_mapper=pd.ArrowDtype)
+    found = find_outlook(policy, frame, read_library())
+    return decide_tiers(policy, frame, because), found
 
 
 def _stage(
@@ -242,18 +258,89 @@ def _stage(
     parts: Iterable[tuple[Decided, DataFrame]],
     restate: str | None,
 ) -> dict[str, Any]:
-    from sql.review import review_run
     from sql.runs import stage_parts
 
+    this = stage_parts(warehouse, policy, taken, _facts_through(warehouse), parts, restate=restate)
+    return _review(warehouse, policy, this)
+
+
+def _facts_through(warehouse: Database) -> date:
     through = covered_through(warehouse)
     if through is None:
         raise TieringError("no facts were loaded yet; run customer_facts first")
-    this = stage_parts(warehouse, policy, taken, through, parts, restate=restate)
+    return through
+
+
+def _review(warehouse: Database, policy: Policy, this: Run) -> dict[str, Any]:
+    """Return a staged run, what it would move, and who is asked."""
+    from sql.review import review_run
+
     plain = {**asdict(this), "as_of": this.as_of.isoformat(), "facts_through": this.facts_through.isoformat()}
     if this.is_noop:
         return {"run": plain, "review": {"counts": {}, "requests": [], "is_held": False}}
     review = asdict(review_run(warehouse, policy, this))
     return {"run": plain, "review": {**review, "requests": list(review["requests"])}}
+
+
+@repeated
+def split(
+    warehouse: Database,
+    policy: Policy,
+    measurement: Mapping[str, Any],
+    *,
+    tasks: int,
+    restate: str | None = None,
+) -> list[dict[str, Any]]:
+    """Begin a run that so many tasks decide; return a range of accounts for each (see `sql.spread`)."""
+    from sql.spread import split_run
+
+    with kept_open(warehouse):
+        ranges = split_run(warehouse, policy, _measurement_of(measurement), tasks, restate)
+    return [{**asdict(part), "begun": {**asdict(part.begun), "as_of": part.begun.as_of.isoformat()}} for part in ranges]
+
+
+@repeated
+def decide_range(warehouse: Database, policy: Policy, part: Mapping[str, Any]) -> dict[str, int]:
+    """Decide the accounts of one range and stage them; return how many. The ranges may be decided beside each other."""
+    from sql.spread import read_range, stage_range
+
+    this = _range_of(part)
+
+    def parts() -> Iterator[tuple[Decided, DataFrame]]:
+        with connected(warehouse, "tiering_warehouse") as connection:
+            for table in read_range(connection, policy, this, accounts=ACCOUNTS_AT_ONCE):
+                held = table.select(["account_id", "held_because"]).to_pydict()
+                because = {name: why for name, why in zip(*held.values(), strict=True) if why is not None}
+                yield _decide_part(policy, table.drop_columns("held_because"), because)
+
+    with kept_open(warehouse):
+        return {"accounts": stage_range(warehouse, policy, this, parts())}
+
+
+@repeated
+def gather(warehouse: Database, policy: Policy, parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """End a run all of whose ranges are staged; return what `decide` returns."""
+    from sql.runs import fail_attempt
+    from sql.spread import gather_run
+
+    this = _range_of(parts[0])
+    with kept_open(warehouse):
+        try:
+            gathered = gather_run(warehouse, policy, this, _facts_through(warehouse))
+        except DatabaseFailed:
+            raise  # it may pass
+        except TieringError as error:
+            fail_attempt(warehouse, this.begun, str(error))
+            raise
+        return _review(warehouse, policy, gathered)
+
+
+def _range_of(part: Mapping[str, Any]) -> Range:
+    from sql.runs import Try
+    from sql.spread import Range
+
+    begun = {**part["begun"], "as_of": date.fromisoformat(part["begun"]["as_of"])}
+    return Range(**{**part, "begun": Try(**begun)})
 
 
 @repeated

@@ -124,6 +124,18 @@ def facts_reach(find_day: Callable[[], date]) -> bool:
     return through is not None and through >= day
 
 
+def check_shared() -> None:
+    """Refuse a warehouse that has one process at a time where TIERING_DECIDE_TASKS asks for several tasks at once."""
+    from tiering.connections import WAREHOUSE, database_of
+
+    tasks, warehouse = settings().decide_tasks, database_of(WAREHOUSE)
+    if tasks > 1 and warehouse.kind == "duckdb":
+        raise TieringError(
+            f"TIERING_DECIDE_TASKS: {tasks} tasks cannot share {warehouse.place}, as a DuckDB file has one process at "
+            "a time; leave it out, or take PostgreSQL for the warehouse"
+        )
+
+
 def alert_engineers(context: Any) -> None:
     """Tell the engineers that a task failed: by mail where there is a server, else as a file in the mail folder.
 

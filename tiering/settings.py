@@ -24,6 +24,9 @@ ROOT = Path(__file__).resolve().parents[1]
 ENGINES = ("warehouse", "spark")
 """Where customers are measured and decided: the warehouse and this process, or a Spark that is told to."""
 
+MOST_DECIDE_TASKS = 32
+"""Over how many tasks the deciding of a run is spread at most."""
+
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
 
@@ -89,6 +92,7 @@ class Settings:
     demo_approver: str = ""
     approvers: str = ""
     charts: bool = True
+    decide_tasks: int = 1
     key_fields: str = "credit_rating,credit_level,debt_ratio,annual_revenue"
     engine: str = "warehouse"
     spark_dir: Path = ROOT / "spark"
@@ -164,6 +168,16 @@ def _check_engine(value: str) -> None:
             distribution(needed)
         except PackageNotFoundError:
             raise TieringError(f"TIERING_ENGINE: spark needs {needed}; install requirements-spark.lock") from None
+
+
+def _decide_tasks(value: str, engine: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]?", value) or int(value) > MOST_DECIDE_TASKS:
+        raise TieringError(f"TIERING_DECIDE_TASKS: a whole number from 1 to {MOST_DECIDE_TASKS} is needed")
+    if int(value) > 1 and engine == "spark":
+        raise TieringError(
+            "TIERING_DECIDE_TASKS: Spark spreads its work itself; leave it out with TIERING_ENGINE=spark"
+        )
+    return int(value)
 
 
 def _key_fields(value: str) -> list[str]:
@@ -247,6 +261,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         if not re.fullmatch(r"[0-9]{1,4}", given["full_measures_every_days"]):
             raise TieringError("TIERING_FULL_MEASURES_EVERY_DAYS: a whole number from 0 to 9999 is needed")
         values["full_measures_every_days"] = int(given["full_measures_every_days"])
+    if "decide_tasks" in given:
+        values["decide_tasks"] = _decide_tasks(given["decide_tasks"], given.get("engine", "warehouse"))
     if given.get("follow_ups_on", "monday") not in (*_WEEKDAYS, "never"):
         word = given["follow_ups_on"]
         raise TieringError(

@@ -28,9 +28,10 @@ RUNS: dict[str, tuple[str, date]] = {
     " the past": ("rfm_555", date(2025, 12, 31)),
     " again": ("rfm_555", date(2026, 1, 31)),
     " the year": ("collection_classes", date(2025, 12, 31)),
+    " by many": ("rfm_555", date(2025, 10, 31)),
 }
-"""Runs of a policy by the end of their steps' names: the newest day, a day before it, a restated day, and the
-first one of a policy that asks people."""
+"""Runs of a policy by the end of their steps' names: the newest day, a day before it, a restated day, the first one
+of a policy that asks people, and one that several tasks decide."""
 
 PUBLISHED = (
     ("rfm_555", date(2025, 11, 30)),
@@ -85,6 +86,25 @@ def _decide(name: str, restate: str | None = None) -> Callable[[World], Any]:
     return lambda world: jobs.decide(world.warehouse, policies()[policy], world.said[f"measure{name}"], restate=restate)
 
 
+def _split(world: World) -> Any:
+    policy = policies()[RUNS[" by many"][0]]
+    return jobs.split(world.warehouse, policy, world.said["measure by many"], tasks=3)
+
+
+def _decide_ranges(world: World) -> Any:
+    """Decide every range: each is a task, and a transaction, of its own."""
+    policy = policies()[RUNS[" by many"][0]]
+    return [jobs.decide_range(world.warehouse, policy, part) for part in world.said["split by many"]]
+
+
+def _gather(world: World) -> Any:
+    return jobs.gather(world.warehouse, policies()[RUNS[" by many"][0]], world.said["split by many"])
+
+
+def _publish_gathered(world: World) -> Any:
+    return jobs.publish(world.warehouse, policies()[RUNS[" by many"][0]], world.said["gather by many"])
+
+
 def _publish(name: str, *, tell: bool = False) -> Callable[[World], Any]:
     policy = RUNS[name][0]
     return lambda world: jobs.publish(world.warehouse, policies()[policy], world.said[f"decide{name}"], tell=tell)
@@ -110,6 +130,11 @@ STEPS: dict[str, Callable[[World], Any]] = {
         world.warehouse, world.said["decide the year"], "director", approved=True
     ),
     "publish the year": _publish(" the year"),
+    "measure by many": _measure(" by many"),
+    "split by many": _split,
+    "decide by many": _decide_ranges,
+    "gather by many": _gather,
+    "publish by many": _publish_gathered,
     "watch credit": lambda world: jobs.watch_credit(world.warehouse, policies(), date(2026, 2, 28), "CNY"),
     "follow up": lambda world: jobs.follow_up(world.warehouse, policies(), date(2026, 2, 28)),
     "write reports": lambda world: jobs.write_reports(world.warehouse, world.settings, NOW),
