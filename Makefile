@@ -61,13 +61,7 @@ lint: setup ## ruff and mypy on the code, tiering lint on the policies
 bench: setup ## speed, as ratios taken in one run
 	@tools/postgres.sh
 	@tools/competitors.sh
-	@$(BIN)/python benchmarks/measure.py
-	@$(BIN)/python benchmarks/tier_run.py
-	@$(BIN)/python benchmarks/decide.py
-	@$(BIN)/python benchmarks/credit.py
-	@$(BIN)/python benchmarks/outlook.py
-	@$(BIN)/python benchmarks/mail.py
-	@$(BIN)/python benchmarks/render.py
+	@$(BIN)/python benchmarks/everything.py
 
 screenshots: setup ## take the pictures of the README again, from the demo's mails (runs the demo where there is none)
 	@tools/chromium.sh

@@ -8,7 +8,6 @@ Run: .venv/bin/python benchmarks/publish.py [--customers 1000000] [--rounds 2]
 from __future__ import annotations
 
 import argparse
-import sys
 from datetime import date
 from pathlib import Path
 
@@ -16,9 +15,7 @@ import numpy as np
 import pandas as pd
 import psycopg
 from decide import ROOT, make_indicators, seconds
-from workload import FOLDER
-
-sys.path.insert(0, str(ROOT))  # the tests' PostgreSQL
+from workload import FOLDER, SERVER
 
 from sql.connect import Database, connected
 from sql.measure import Measurement, read_library
@@ -32,7 +29,6 @@ from transforms.decide import find_states
 from transforms.outlook import find_outlook
 from transforms.policy import Policy, read_policies
 
-SERVER = ("fsync=off", "shared_buffers=2GB", "work_mem=128MB", "maintenance_work_mem=1GB", "max_wal_size=16GB")
 DAYS = (date(2025, 11, 30), date(2025, 12, 31), date(2026, 1, 31))
 MOVED = 0.05
 WRITTEN = {

@@ -9,24 +9,15 @@ Run: .venv/bin/python benchmarks/replay.py [--size 1] [--rounds 3] [--engine duc
 from __future__ import annotations
 
 import argparse
-import shutil
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
-import duckdb
-import pyarrow as pa
 from decide import ROOT, seconds
 from sqlalchemy import text
-from workload import FOLDER, LAST_DAY, TABLES, workload
+from workload import LAST_DAY, facts_of
 
-sys.path.insert(0, str(ROOT))  # the tests' PostgreSQL
-
-from sql.connect import Database, connected, kept_open, write_arrow
+from sql.connect import Database, connected, kept_open
 from sql.measure import Measurement, take_measures
 from sql.schema import upgrade_schema
-from tests.cluster import Cluster, plain_client
 from transforms.policy import read_policies
 
 POLICIES = ("churn_watch", "retail_bank_abc", "rfm_555")
@@ -36,43 +27,6 @@ DAYS = {"sales": "sold_on", "receivables": "issued_on", "payments": "paid_on"}
 DAY_BEFORE = LAST_DAY - timedelta(days=2)
 DAY = LAST_DAY - timedelta(days=1)
 AT_MOST = {"duckdb": 0.35, "postgresql": 0.15}
-SERVER = ("fsync=off", "shared_buffers=2GB", "work_mem=256MB", "maintenance_work_mem=1GB", "max_wal_size=8GB")
-
-
-@contextmanager
-def facts_of(engine: str, size: float) -> Iterator[Database]:
-    """Yield a warehouse of its own with the workload's facts."""
-    made = workload(size)
-    if engine == "duckdb":
-        copy = FOLDER / f"replay-{size:g}.duckdb"
-        shutil.copy(made.path, copy)
-        try:
-            yield Database("duckdb", path=str(copy))
-        finally:
-            copy.unlink()
-        return
-    cluster = Cluster(*SERVER, auth="trust")
-    try:
-        cluster.start()
-        fill_server(cluster.database, made)
-        yield cluster.database
-    finally:
-        cluster.remove()
-
-
-def fill_server(server: Database, made: Database) -> None:
-    """Copy the workload's facts into a server."""
-    with connected(server, "benchmark") as connection:
-        upgrade_schema(connection)
-    with duckdb.connect(made.path, read_only=True) as source:
-        for table in (*(f"facts.{name}" for name in TABLES), "tiering.batch"):
-            names = [row[0] for row in source.execute(f"DESCRIBE {table}").fetchall()]
-            rows = source.execute(f"SELECT {', '.join(names)} FROM {table}").to_arrow_reader(1_000_000)  # noqa: S608
-            with connected(server, "benchmark") as connection:
-                for batch in rows:
-                    write_arrow(connection, table, pa.Table.from_batches([batch]))
-    with plain_client(server, autocommit=True) as connection:
-        connection.execute("VACUUM ANALYZE")
 
 
 def load_next_day(warehouse: Database) -> int:

@@ -4,29 +4,38 @@ A size of 1 is 1,000,000 customers with some 20,000,000 sales lines, as many rec
 a tenth, a quarter and four times of it are made of as many blocks. Equal sizes give equal rows. What was made once is
 kept in `.bench/` and used again.
 
-Run: .venv/bin/python benchmarks/workload.py [--size 0.1]
+Run: .venv/bin/python benchmarks/workload.py [--size 0.1] [--parquet]
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 from decide import ROOT
 
+sys.path.insert(0, str(ROOT))  # the tests' PostgreSQL
+
 from demo.company import generate_trade
-from sql.connect import Database, connected
+from sql.connect import Database, connected, write_arrow
 from sql.schema import upgrade_schema
+from tests.cluster import Cluster, plain_client
 
 FOLDER = ROOT / ".bench"
 FIRST_DAY, LAST_DAY = date(2023, 1, 1), date(2025, 12, 31)
 BLOCK = 50_000
 """Customers that are generated at once."""
+
+SERVER = ("fsync=off", "shared_buffers=2GB", "work_mem=256MB", "maintenance_work_mem=1GB", "max_wal_size=8GB")
+"""Settings of the server of PostgreSQL that is made for a run."""
 
 TABLES = ("customers", "sales", "receivables", "payments")
 RATES = "(VALUES ('CNY', 1.0), ('EUR', 7.75), ('USD', 7.15), ('JPY', 0.0485)) AS rate(currency_code, cny)"
@@ -76,6 +85,52 @@ def workload(size: float) -> Database:
     return Database("duckdb", path=str(path))
 
 
+@contextmanager
+def facts_of(engine: str, size: float) -> Iterator[Database]:
+    """Yield a warehouse of its own with the workload's facts."""
+    made = workload(size)
+    if engine == "duckdb":
+        copy = FOLDER / f"copy-{size:g}.duckdb"
+        shutil.copy(made.path, copy)
+        try:
+            yield Database("duckdb", path=str(copy))
+        finally:
+            copy.unlink()
+        return
+    cluster = Cluster(*SERVER, auth="trust")
+    try:
+        cluster.start()
+        fill_server(cluster.database, made)
+        yield cluster.database
+    finally:
+        cluster.remove()
+
+
+def fill_server(server: Database, made: Database) -> None:
+    """Copy the workload's facts into a server."""
+    with connected(server, "benchmark") as connection:
+        upgrade_schema(connection)
+    with duckdb.connect(made.path, read_only=True) as source:
+        for table in (*(f"facts.{name}" for name in TABLES), "tiering.batch"):
+            names = [row[0] for row in source.execute(f"DESCRIBE {table}").fetchall()]
+            rows = source.execute(f"SELECT {', '.join(names)} FROM {table}").to_arrow_reader(1_000_000)  # noqa: S608
+            with connected(server, "benchmark") as connection:
+                for batch in rows:
+                    write_arrow(connection, table, pa.Table.from_batches([batch]))
+    with plain_client(server, autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE")
+
+
+def write_parquet(size: float) -> Path:
+    """Write the facts of a size as Parquet, one file per table; return their folder."""
+    made, folder = workload(size), FOLDER / f"workload-{size:g}"
+    folder.mkdir(exist_ok=True)
+    with duckdb.connect(made.path, read_only=True) as connection:
+        for name in TABLES:
+            connection.execute(f"COPY facts.{name} TO '{folder / name}.parquet' (FORMAT parquet, COMPRESSION zstd)")
+    return folder
+
+
 def make(path: Path, customers: int) -> None:
     """Generate the company block by block and load it in the order of days; a half-made file is not left behind."""
     path.parent.mkdir(exist_ok=True)
@@ -122,11 +177,15 @@ def main() -> None:
     """Make the workload of a size where there is none, and say how many rows it has."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--size", type=float, default=1, help="millions of customers (default: 1)")
-    warehouse = workload(parser.parse_args().size)
+    parser.add_argument("--parquet", action="store_true", help="write the facts as Parquet files too")
+    options = parser.parse_args()
+    warehouse = workload(options.size)
     with duckdb.connect(warehouse.path, read_only=True) as connection:
         for name in TABLES:
             (rows,) = connection.execute(f"SELECT COUNT(*) FROM facts.{name}").fetchone() or (0,)
             print(f"facts.{name:<12} {rows:>12,} rows")
+    if options.parquet:
+        print(write_parquet(options.size).relative_to(ROOT))
 
 
 if __name__ == "__main__":
