@@ -59,7 +59,7 @@ def publish(path: Path, as_of: date) -> None:
 
 def load_company(folder: Path, customers: int) -> Path:
     """Return a warehouse with the demo's company in it, and the month before published."""
-    source, warehouse = folder / "erp.duckdb", folder / "before.duckdb"
+    source, warehouse = folder / "company.duckdb", folder / "before.duckdb"
     make_company(source, customers, 7, DAY)
     there, here = (Database("duckdb", path=str(path)) for path in (source, warehouse))
     settings = replace(demo_settings(folder), data_docs_dir=folder / "data_docs")
