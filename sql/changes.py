@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy import Connection
 
 from sql.connect import read_inside, write_arrow
 from sql.facts import analyze, fill, joined_by_hash, rebuild
 from sql.history import Day, policies_as_they_ran
 from sql.statements import render, run
-from transforms.changes import STORED, direction_of, find_drivers, population_driver, restore_indicators
+from transforms.changes import FOUND, STORED, direction_of, find_drivers, population_driver, restore_indicators
 from transforms.history import History
 from transforms.overrides import OVERRIDDEN
 from transforms.policy import Policy
 
-Found = dict[str, tuple[str, list[dict[str, str | None]]]]
-"""Cause and drivers by customer."""
-
-MOVES_AT_ONCE = 50_000
+MOVES_AT_ONCE = 100_000
 """Moves that are explained at a time; how many there are in all does not matter."""
 
 _PLAIN_MOVE = {
@@ -42,17 +40,17 @@ def write_changes(
     policy: Policy,
     done: History,
     days: Mapping[date, Day],
-    customers: Collection[str] | None = None,
+    *,
+    of_some: bool = False,
 ) -> None:
     """Write the change rows from the first of `days` on; a row that stands unchanged is left alone.
 
-    `customers`: who was folded; by default everybody.
+    `of_some`: only who stands in `work.folded_customer` was folded.
     """
-    start = min(days)
+    key = {"policy_id": policy.id, "as_of": min(days)}
     standing = {
         (row.customer_id, row.as_of): tuple(row)
-        for row in run(connection, "warehouse/read_standing_changes.sql", {"policy_id": policy.id, "as_of": start})
-        if customers is None or row.customer_id in customers
+        for row in run(connection, "warehouse/read_standing_changes.sql", key, of_some=of_some)
     }
     by_hand: dict[date, set[str]] = defaultdict(set)
     for spell in done.folded.spells[done.folded.spells["status"] == OVERRIDDEN].itertuples():
@@ -67,25 +65,25 @@ def write_changes(
         if day not in moves_of or last_run is None:
             continue
         moves = moves_of[day]
-        found: Found = {number: ("override", []) for number in moves["customer_id"] if number in by_hand[day]}
-        found |= {
-            number: ("review", [])
-            for number in moves["customer_id"]
-            if number not in found and (not days[day].is_run or (number, day) in done.by_people)
-        }
+        by_people = {number: "override" for number in moves["customer_id"] if number in by_hand[day]}
+        for number in moves["customer_id"]:
+            if number not in by_people and (not days[day].is_run or (number, day) in done.by_people):
+                by_people[number] = "review"
         in_force = as_it_ran(days[day].policy_version)
-        rest = moves[~moves["customer_id"].isin(list(found))]
-        _fill_moved(connection, list(moves["customer_id"]))
+        _fill_moved(connection, moves["customer_id"])
         managers = _managers(connection, policy.id, last_run)
         earlier = _run_before(connection, policy.id, day)
         if earlier is not None:
             managers = {**_managers(connection, policy.id, earlier), **managers}
-        found |= _found_by_rules(connection, in_force, days[day], earlier, rest)
-        for change in _changes(in_force, days[day], moves, found, managers):
-            new[change["customer_id"], day] = change
+        rest = moves[~moves["customer_id"].isin(list(by_people))]
+        decided = pa.table([list(by_people), list(by_people.values()), ["[]"] * len(by_people)], schema=FOUND)
+        found = pa.concat_tables([decided, _found_by_rules(connection, in_force, days[day], earlier, rest)])
+        changes = _changes(in_force, days[day], moves, found, map(managers.get, moves["customer_id"]))
+        new |= {(change["customer_id"], day): change for change in changes.to_pylist()}
     wanted = {key: tuple(change[name] for name in _COMPARED) for key, change in new.items()}
     _withdraw(connection, policy.id, [key for key, row in standing.items() if wanted.get(key) != row])
-    _add(connection, policy.id, [change for key, change in new.items() if standing.get(key) != wanted[key]])
+    added = [change for key, change in new.items() if standing.get(key) != wanted[key]]
+    _add(connection, policy.id, pa.Table.from_pylist(added, CHANGE))
 
 
 def write_plain_changes(connection: Connection, policy: Policy, day: Day) -> None:
@@ -105,34 +103,46 @@ def write_plain_changes(connection: Connection, policy: Policy, day: Day) -> Non
     written = {**key, **texts, "as_of": day.as_of, "revision": day.revision}
     run(connection, "warehouse/insert_population_changes.sql", written)
     moves = int(run(connection, "warehouse/count_work_rows.sql", table="plain_move").scalar_one())
+    moved = render("warehouse/read_plain_moves.sql")
     for after in range(0, moves, MOVES_AT_ONCE):
-        rows = run(connection, "warehouse/read_plain_moves.sql", {"after": after, "through": after + MOVES_AT_ONCE})
-        part = pd.DataFrame([tuple(row) for row in rows], columns=list(rows.keys()), dtype=object)
-        if len(part):
-            found = _found_by_rules(connection, policy, day, earlier, part)
-            managers = dict(zip(part["customer_id"], part["account_manager_id"], strict=True))
-            _add(connection, policy.id, list(_changes(policy, day, part, found, managers)))
+        part = read_inside(connection, moved, {"after": after, "through": after + MOVES_AT_ONCE}).to_pandas()
+        part = part.astype(object).where(part.notna(), None)
+        found = _found_by_rules(connection, policy, day, earlier, part)
+        _add(connection, policy.id, _changes(policy, day, part, found, part["account_manager_id"]))
+
+
+CHANGE = pa.schema(
+    [
+        ("customer_id", pa.string()),
+        ("as_of", pa.date32()),
+        ("revision", pa.int32()),
+        *((name, pa.string()) for name in ("run_id", "from_tier", "to_tier", "direction", "cause", "drivers")),
+        ("account_manager_id", pa.string()),
+    ]
+)
 
 
 def _changes(
-    policy: Policy, day: Day, moves: pd.DataFrame, found: Found, managers: Mapping[str, str | None]
-) -> Iterator[dict[str, Any]]:
-    """Yield the change rows of a day's moves."""
-    columns = (moves[name] for name in ("customer_id", "from_tier", "to_tier"))
-    for customer_id, from_tier, to_tier in zip(*columns, strict=True):
-        cause, drivers = found[customer_id]
-        yield {
-            "customer_id": customer_id,
-            "as_of": day.as_of,
-            "revision": day.revision,
-            "run_id": day.run_id,
-            "from_tier": from_tier,
-            "to_tier": to_tier,
-            "direction": direction_of(policy, from_tier, to_tier),
-            "cause": cause,
-            "drivers": json.dumps(drivers, ensure_ascii=False),
-            "account_manager_id": managers.get(customer_id),
-        }
+    policy: Policy, day: Day, moves: pd.DataFrame, found: pa.Table, managers: Iterable[str | None]
+) -> pa.Table:
+    """Return the change rows of a day's moves, in their order; of schema `CHANGE`. `managers`: whose each one is."""
+    pairs = list(zip(moves["from_tier"], moves["to_tier"], strict=True))
+    directions = {pair: direction_of(policy, *pair) for pair in set(pairs)}
+    customers = pa.array(moves["customer_id"], pa.string())
+    found = found.take(pc.index_in(customers, value_set=found["customer_id"].combine_chunks()))
+    columns = {
+        "customer_id": customers,
+        "as_of": pa.repeat(pa.scalar(day.as_of), len(moves)),
+        "revision": pa.repeat(pa.scalar(day.revision, pa.int32()), len(moves)),
+        "run_id": pa.repeat(day.run_id, len(moves)),
+        "from_tier": pa.array([pair[0] for pair in pairs], pa.string()),
+        "to_tier": pa.array([pair[1] for pair in pairs], pa.string()),
+        "direction": pa.array([directions[pair] for pair in pairs], pa.string()),
+        "cause": found["cause"],
+        "drivers": found["drivers"],
+        "account_manager_id": pa.array(list(managers), pa.string()),
+    }
+    return pa.table(columns, schema=CHANGE)
 
 
 def _withdraw(connection: Connection, policy_id: str, places: list[tuple[str, date]]) -> None:
@@ -143,18 +153,19 @@ def _withdraw(connection: Connection, policy_id: str, places: list[tuple[str, da
     run(connection, "warehouse/supersede_changes.sql", key)
 
 
-def _add(connection: Connection, policy_id: str, changes: list[dict[str, Any]]) -> None:
-    if not changes:
-        return
-    types = {"as_of": pa.date32(), "revision": pa.int32(), "recorded_at": pa.timestamp("us", tz="UTC")}
-    now = datetime.now(UTC)
-    rows = [{**change, "policy_id": policy_id, "recorded_at": now} for change in changes]
-    columns = {name: pa.array([row[name] for row in rows], types.get(name, pa.string())) for name in rows[0]}
-    write_arrow(connection, "tiering.tier_change", pa.table(columns))
+def _add(connection: Connection, policy_id: str, changes: pa.Table) -> None:
+    constant = {
+        "policy_id": pa.scalar(policy_id),
+        "recorded_at": pa.scalar(datetime.now(UTC), pa.timestamp("us", "UTC")),
+    }
+    for name, value in constant.items():
+        changes = changes.append_column(name, pa.repeat(value, len(changes)))
+    write_arrow(connection, "tiering.tier_change", changes)
 
 
-def _fill_moved(connection: Connection, customers: list[str]) -> None:
-    fill(connection, "moved", {"customer_id": "TEXT"}, [(customer_id,) for customer_id in customers])
+def _fill_moved(connection: Connection, customers: pd.Series) -> None:
+    rebuild(connection, "moved", {"customer_id": "TEXT"})
+    write_arrow(connection, "work.moved", pa.table({"customer_id": pa.array(customers, pa.string())}))
     analyze(connection, "work.moved")
 
 
@@ -172,18 +183,20 @@ def _run_before(connection: Connection, policy_id: str, as_of: date) -> Day | No
 
 def _found_by_rules(
     connection: Connection, policy: Policy, day: Day, earlier: Day | None, moves: pd.DataFrame
-) -> Found:
-    """Return why tiers moved that the rules moved: by what was found on the day, or by movement some days later."""
+) -> pa.Table:
+    """Return why tiers moved that the rules moved: by what was found on the day, or by movement some days later.
+
+    One row per customer, of schema `FOUND`.
+    """
     if moves.empty:
-        return {}
+        return FOUND.empty_table()
     is_plain = (
         moves["from_tier"].isna()
         | moves["to_tier"].isna()
         | ((moves["from_tier"] == moves["from_found"]) & (moves["to_tier"] == moves["to_found"]))
     )
-    now = _indicators(connection, policy, day, list(moves["customer_id"]))
-    plain = moves[is_plain]
-    found = _drivers(connection, policy, day, earlier, plain, now)
+    now = _indicators(connection, policy, day, moves["customer_id"])
+    found = [_drivers(connection, policy, day, earlier, moves[is_plain], now)]
     late = moves[~is_plain]
     kept_by = {move.customer_id: _kept_by(policy, move.from_tier, move.to_tier) for move in late.itertuples()}
     by_day: dict[Day, list[str]] = defaultdict(list)
@@ -193,9 +206,12 @@ def _found_by_rules(
             by_day[agreed].append(customer_id)
     for agreed, customers in by_day.items():
         theirs = late[late["customer_id"].isin(customers)]
-        for customer_id, (cause, drivers) in _drivers(connection, policy, day, agreed, theirs, now, kept_by).items():
-            found[customer_id] = ("policy" if cause == "policy" else "movement", drivers)
-    return {customer_id: found.get(customer_id, ("movement", [])) for customer_id in moves["customer_id"]}
+        those = _drivers(connection, policy, day, agreed, theirs, now, kept_by)
+        is_policy = pc.equal(those["cause"], "policy")
+        found.append(those.set_column(1, "cause", pc.if_else(is_policy, "policy", "movement")))
+        late = late[~late["customer_id"].isin(customers)]
+    unexplained = pa.table([late["customer_id"], ["movement"] * len(late), ["[]"] * len(late)], schema=FOUND)
+    return pa.concat_tables([*found, unexplained])
 
 
 def _kept_by(policy: Policy, from_tier: str, to_tier: str) -> set[str]:
@@ -226,17 +242,16 @@ def _drivers(
     moves: pd.DataFrame,
     now: pd.DataFrame,
     kept_by: Mapping[str, set[str]] | None = None,
-) -> Found:
+) -> pa.Table:
     if moves.empty:
-        return {}
-    customers = list(moves["customer_id"])
-    before = now.iloc[:0] if earlier is None else _indicators(connection, policy, earlier, customers)
+        return FOUND.empty_table()
+    before = now.iloc[:0] if earlier is None else _indicators(connection, policy, earlier, moves["customer_id"])
     same = earlier is None or earlier.policy_version == day.policy_version
-    theirs = {customer_id: kept_by[customer_id] for customer_id in customers} if kept_by else None
+    theirs = {customer_id: kept_by[customer_id] for customer_id in moves["customer_id"]} if kept_by else None
     return find_drivers(policy, moves, now, before, same_policy=same, kept_by=theirs)
 
 
-def _indicators(connection: Connection, policy: Policy, day: Day, customers: list[str]) -> pd.DataFrame:
+def _indicators(connection: Connection, policy: Policy, day: Day, customers: pd.Series) -> pd.DataFrame:
     _fill_moved(connection, customers)
     key = {"policy_id": policy.id, "as_of": day.as_of, "revision": day.revision}
     components = read_inside(connection, render("warehouse/read_components_of_moved.sql"), key)

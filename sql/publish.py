@@ -171,7 +171,7 @@ def _put_into_force(
     """Write what a fold says over what stands; return the run of the latest day."""
     days = {**days, **_record_effects(connection, policy, done, days)}
     write(connection, policy.id, done)
-    write_changes(connection, policy, done, days, customers)
+    write_changes(connection, policy, done, days, of_some=customers is not None)
     latest, latest_run = days[max(days)], days[max(day for day, each in days.items() if each.is_run)]
     run(connection, "warehouse/delete_of_policy.sql", {"policy_id": policy.id}, table="customer_tier")
     in_force = policies_as_they_ran(connection, policy)(latest.policy_version)

@@ -264,7 +264,7 @@ def closed_through(connection: Connection, policy_id: str) -> Any:
 
 def _with_run(frame: pd.DataFrame, columns: Mapping[str, Any], run_id: str) -> pa.Table:
     table = pa.Table.from_pandas(frame[list(columns)], preserve_index=False)
-    return table.append_column("run_id", pa.array([run_id] * len(frame), pa.string()))
+    return table.append_column("run_id", pa.repeat(run_id, len(frame)))
 
 
 def write_run(

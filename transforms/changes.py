@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import json
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from itertools import combinations
 from typing import Any
@@ -67,6 +68,10 @@ STORED = pa.schema(
 _NONE = pa.scalar(Decimal(0), STORED.field("value").type)
 
 
+FOUND = pa.schema([("customer_id", pa.string()), ("cause", pa.string()), ("drivers", pa.string())])
+"""Why customers moved: one row each. `drivers` is JSON: a list of indicator, before, after."""
+
+
 def find_drivers(
     policy: Policy,
     moves: pd.DataFrame,
@@ -75,72 +80,94 @@ def find_drivers(
     *,
     same_policy: bool,
     kept_by: Mapping[str, Collection[str]] | None = None,
-) -> dict[str, tuple[str, list[dict[str, str | None]]]]:
-    """Return for every customer that moved on one day (cause, drivers).
+) -> pa.Table:
+    """Return why every customer moved on one day, in the order of `moves`; of schema `FOUND`.
 
     In: `moves` (one row per customer: customer_id, from_state, to_state), `now` and `before` (indicators of
     the day and of an earlier published day, as `decide_tiers` takes them); `kept_by`: the tiers that, had they been
     found, would have kept a customer where it was; by default the state that it left.
-    A driver is indicator, before, after. Cause is `policy` where the old indicators give the new tier under
-    the new policy, else `measures`.
+    Cause is `policy` where the old indicators give the new tier under the new policy, else `measures`.
     """
     customers = moves["customer_id"].to_numpy(dtype=object)
     ids = pa.array(customers, pa.string())
     places = [pc.index_in(ids, value_set=array_of(frame["account_id"])) for frame in (before, now)]
-    is_in = [place.is_valid().to_numpy(zero_copy_only=False) for place in places]
-    result: dict[str, tuple[str, list[dict[str, str | None]]]] = {
-        customers[row]: ("measures", [population_driver(came=bool(is_in[1][row]))])
-        for row in np.flatnonzero(~(is_in[0] & is_in[1]))
-    }
-    here = pa.array(np.flatnonzero(is_in[0] & is_in[1]))
+    was_in, is_in = (place.is_valid().to_numpy(zero_copy_only=False) for place in places)
+    both = np.flatnonzero(was_in & is_in)
+    here = pa.array(both)
     old, new = (
         {name: array_of(frame[name]).take(place.take(here)) for name in policy.indicators}
         for frame, place in zip((before, now), places, strict=True)
     )
-    customers = customers[here.to_numpy()]
-    left, reached = (moves[name].to_numpy(dtype=object)[here.to_numpy()] for name in ("from_state", "to_state"))
+    left, reached = (moves[name].to_numpy(dtype=object)[both] for name in ("from_state", "to_state"))
 
     def is_kept(states: Any, rows: Any) -> Any:
         """Return where a state would have kept the customer."""
         if not kept_by:
             return states == left[rows]
-        each = zip(states, customers[rows], left[rows], strict=True)
+        each = zip(states, customers[both[rows]], left[rows], strict=True)
         return np.array([state in kept_by.get(number, (stood,)) for state, number, stood in each], dtype=bool)
 
-    open_ = np.arange(len(customers))
+    cause = np.full(len(customers), "policy", dtype=object)  # what nothing explains is a change of policy
+    drivers = np.full(len(customers), "[]", dtype=object)
+    for came in (True, False):
+        alone = ~(was_in & is_in) & (is_in == came)
+        cause[alone], drivers[alone] = "measures", json.dumps([population_driver(came=came)])
+    open_ = np.arange(len(both))
     if len(open_) and not same_policy:
         replayed = states_of(policy, old, len(open_))
         is_policy = replayed == reached
         if kept_by:
             is_policy |= ~is_kept(replayed, open_)
-        result |= dict.fromkeys(customers[is_policy], ("policy", []))
         open_ = open_[~is_policy]
     names = list(policy.indicators)
     for chosen in (each for size in range(1, len(names) + 1) for each in combinations(names, size)):
         if not len(open_):
-            return result
+            break
         rows = pa.array(open_)
         tried = {name: (old if name in chosen else new)[name].take(rows) for name in names}
         is_explained = is_kept(states_of(policy, tried, len(open_)), open_)
         explained, open_ = open_[is_explained], open_[~is_explained]
-        drivers = [_drivers(name, pa.array(explained), old[name], new[name]) for name in chosen]
-        for customer_id, *found in zip(customers[explained], *drivers, strict=True):
-            result[customer_id] = "measures", found
-    return result | dict.fromkeys(customers[open_], ("policy", []))  # only a change of policy remains
+        cause[both[explained]] = "measures"
+        drivers[both[explained]] = _drivers(chosen, pa.array(explained), old, new)
+    return pa.table([ids, pa.array(cause, pa.string()), pa.array(drivers, pa.string())], schema=FOUND)
 
 
-def _drivers(name: str, rows: pa.Array, old: pa.Array, new: pa.Array) -> list[dict[str, str | None]]:
-    """Return an indicator of customers as a driver of their moves, in their order."""
-    values = [[plain_value(value) for value in column.take(rows).to_pylist()] for column in (old, new)]
-    return [{"indicator": name, "before": before, "after": after} for before, after in zip(*values, strict=True)]
+def _drivers(names: Sequence[str], rows: pa.Array, old: Mapping[str, pa.Array], new: Mapping[str, pa.Array]) -> Any:
+    """Return per row the indicators as drivers of a move, as JSON."""
+    parts: list[Any] = ["["]
+    for place, name in enumerate(names):
+        before, after = (_quoted(column[name].take(rows)) for column in (old, new))
+        parts += [
+            ", " * bool(place),
+            f'{{"indicator": {json.dumps(name)}, "before": ',
+            before,
+            ', "after": ',
+            after,
+            "}",
+        ]
+    return pc.binary_join_element_wise(*parts, "]", "").to_numpy(zero_copy_only=False)
 
 
-def plain_value(value: Any) -> str | None:
-    """Return a value as text without superfluous zeros; None when it is missing."""
-    if value is None or value is pd.NA:
-        return None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Decimal):
-        return spell_number(value)
-    return str(value)
+def _quoted(column: pa.Array) -> pa.Array:
+    """Return values as JSON has them: as texts, null where missing."""
+    if pa.types.is_string(column.type):
+        encoded = column.dictionary_encode()
+        spelled = [json.dumps(value, ensure_ascii=False) for value in encoded.dictionary.to_pylist()]
+        texts = pa.array(spelled, pa.string()).take(encoded.indices)
+    else:
+        texts = pc.binary_join_element_wise('"', plain_texts(column), '"', "")
+    return pc.fill_null(texts, "null")
+
+
+def plain_texts(column: pa.Array) -> pa.Array:
+    """Return values as texts without superfluous zeros; missing where they are."""
+    if not pa.types.is_decimal(column.type):
+        return column.cast(pa.string())
+    texts = column.cast(pa.string())
+    if column.type.scale > 0:
+        texts = pc.utf8_rtrim(pc.utf8_rtrim(texts, "0"), ".")
+    small = pc.fill_null(pc.match_substring(texts, "E"), False)  # Arrow writes 0.0000001 as 1E-7, and 0 as 0E-18
+    if pc.any(small).as_py():
+        spelled = pa.array([spell_number(value) for value in column.filter(small).to_pylist()], pa.string())
+        texts = pc.replace_with_mask(texts, small, spelled)
+    return texts

@@ -52,7 +52,7 @@ DECISION_COLUMNS = {
     "status": TEXT,
     "score": NUMBER,
     "code": TEXT,
-    "completeness": NUMBER,
+    "completeness": pd.ArrowDtype(pa.decimal128(5, 4)),
     "account_manager_id": TEXT,
     "held_because": TEXT,
     "is_at_once": pd.ArrowDtype(pa.bool_()),
