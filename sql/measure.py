@@ -679,7 +679,7 @@ def take_measures(
     lock(connection, f"measures:{grain}:{as_of}")
     batch_no = facts_batch_no(connection)
     plan = plan_measures(policies, grain, as_of, batch_no)
-    short = plan.measurement_id[:16]
+    short = _short(plan.measurement_id)
     table = f"measures_{short}"
     kept = run(connection, "warehouse/read_measurement.sql", {"measurement_id": plan.measurement_id}).first()
     if kept is not None:
@@ -761,7 +761,7 @@ class _Day:
             "warehouse/insert_moved.sql",
             moved=moved,
             members=self.members,
-            members_before=_members_of(before),
+            members_before=members_of(before.measurement_id),
         )
         made = [moved]
         customers = self._count(self.members)
@@ -833,8 +833,13 @@ class _Day:
         analyze(self.connection, f"work.{table}")
 
 
-def _members_of(before: Row[Any]) -> str:
-    return f"members_{before.measurement_id[:16]}"
+def _short(measurement_id: str) -> str:
+    return measurement_id[:16]
+
+
+def members_of(measurement_id: str) -> str:
+    """Return the table in schema work of who was seen at every account when measures were taken."""
+    return f"members_{_short(measurement_id)}"
 
 
 def _find_before(day: _Day, grain: str, as_of: date) -> Row[Any] | None:
@@ -851,7 +856,7 @@ def _find_before(day: _Day, grain: str, as_of: date) -> Row[Any] | None:
     if found is None:
         return None
     there = set(inspect(day.connection).get_table_names(schema="work"))
-    return found if {found.table_name, _members_of(found)} <= there else None
+    return found if {found.table_name, members_of(found.measurement_id)} <= there else None
 
 
 def _has_calendar_year(policy: Policy) -> bool:

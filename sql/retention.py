@@ -13,6 +13,7 @@ from sqlalchemy import Connection, inspect
 from sql.connect import Database, connected
 from sql.contract import ENTITIES
 from sql.facts import lock
+from sql.measure import members_of
 from sql.statements import run
 
 ROLE = "tiering_owner"
@@ -32,6 +33,7 @@ class Keep:
     attempts: int | None = None
     mails: int | None = None
     quarantine: int | None = None
+    measures: int | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ def prune(warehouse: Database, keep: Keep, day: date, zone: ZoneInfo, run_id: st
     of its own: killed in between, none is half removed, and the next run does the rest. Running it again removes
     nothing, and records that. Never touched: history, absences, changes, runs and policy versions. Kept whatever
     the days say: the latest published day of a policy, the newest one before the days that are kept, what is not
-    reported yet, mails that are still to be sent, batches that are being loaded, and the newest try of every run.
+    reported yet, mails that are still to be sent, batches that are being loaded, the newest try of every run, and the
+    newest measures of every grain.
     """
     with connected(warehouse, ROLE) as connection:
         number = int(run(connection, "warehouse/read_next_pruning_no.sql").scalar_one())
@@ -174,9 +177,21 @@ def _prune_quarantine(connection: Connection, this: _Pruning, days: int) -> int:
     return rows
 
 
+def _prune_measures(connection: Connection, this: _Pruning, days: int) -> int:
+    rows = 0
+    for old in run(connection, "warehouse/read_old_measurements.sql", {"instant": this.instant(days)}).all():
+        lock(connection, f"measures:{old.grain}:{old.as_of}")
+        for table in (old.table_name, members_of(old.measurement_id)):
+            run(connection, "warehouse/drop_work_table.sql", table=table)
+        run(connection, "warehouse/delete_measurement.sql", {"measurement_id": old.measurement_id})
+        rows += int(old.measured_rows)
+    return rows
+
+
 _PRUNERS: dict[str, Callable[[Connection, _Pruning, int], int]] = {
     "landing": _prune_landing,
     "attempts": _prune_attempts,
     "mails": _prune_mails,
     "quarantine": _prune_quarantine,
+    "measures": _prune_measures,
 }

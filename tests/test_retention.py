@@ -203,6 +203,34 @@ def test_the_newest_try_of_every_run_stays(published: Database) -> None:
     assert query(published, "SELECT COUNT(DISTINCT run_id) FROM tiering.run_attempt") == runs
 
 
+def test_measures_go_but_for_the_newest_of_every_grain(published: Database) -> None:
+    def kept() -> tuple[set[tuple[object, ...]], set[object]]:
+        """Grains and days of the ledger, and the tables of measures."""
+        tables = query(
+            published,
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'work' "
+            "AND (table_name LIKE 'measures%' OR table_name LIKE 'members%')",
+        )
+        return set(query(published, "SELECT grain, as_of, table_name FROM tiering.measurement")), {
+            row[0] for row in tables
+        }
+
+    before, tables_before = kept()
+    measured = dict(query(published, "SELECT table_name, measured_rows FROM tiering.measurement"))
+    newest = {grain: max(day for each, day, _ in before if each == grain) for grain in {row[0] for row in before}}
+    assert len(before) > len(newest)
+    later = datetime.now(UTC).date() + timedelta(days=40)
+    assert prune(published, Keep(measures=41), later, ZONE) == {"measures": 0}
+    assert kept() == (before, tables_before)
+    removed = sum(measured[table] for grain, day, table in before if day != newest[grain])
+    assert prune(published, Keep(measures=35), later, ZONE) == {"measures": removed}
+    after, tables_after = kept()
+    assert after == {row for row in before if row[1] == newest[row[0]]}
+    shorts = {str(table).removeprefix("measures_") for _, _, table in after}
+    assert tables_after == {f"{kind}_{short}" for kind in ("measures", "members") for short in shorts}
+    assert prune(published, Keep(measures=35), later, ZONE) == {"measures": 0}
+
+
 def test_bodies_of_mails_go_and_their_hash_stays(fresh: Database) -> None:
     old, new = "2025-01-01 00:00:00+00", "2026-03-01 00:00:00+00"
     mails = {
@@ -252,9 +280,11 @@ def test_refused_rows_are_emptied_and_still_counted(published: Database) -> None
 
 def test_an_empty_warehouse_is_pruned_of_nothing(fresh: Database) -> None:
     done = jobs.prune(fresh, Settings(), DAY)
-    assert done == dict.fromkeys(("decisions", "components", "landing", "attempts", "mails", "quarantine"), 0)
+    assert done == dict.fromkeys(
+        ("decisions", "components", "landing", "attempts", "mails", "quarantine", "measures"), 0
+    )
     assert [row[1:4] for row in ledger(fresh)] == [
-        (what, "-", "noop") for what in ("attempts", "landing", "mails", "quarantine")
+        (what, "-", "noop") for what in ("attempts", "landing", "mails", "measures", "quarantine")
     ]
     with connected(fresh, "tests") as connection:
         assert kept_from(connection, "pyramid") is None
@@ -263,7 +293,7 @@ def test_an_empty_warehouse_is_pruned_of_nothing(fresh: Database) -> None:
 @pytest.mark.parametrize(("value", "days"), [("30", 30), ("forever", None), ("", None)])
 def test_how_long_is_a_setting(value: str, days: int | None) -> None:
     assert read_settings({"TIERING_KEEP_LANDING_DAYS": value}).keep == replace(Settings().keep, landing=days)
-    assert Settings().keep == Keep(1830, 1095, 90, 730, 365, 365)
+    assert Settings().keep == Keep(1830, 1095, 90, 730, 365, 365, 35)
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "30 days", "1.5", "never", "100000"])

@@ -77,7 +77,7 @@ class Settings:
     full_measures_every_days: int = 7
     pool: str = "default_pool"
     facts_timeout_hours: int = 12
-    duckdb_memory: str = "2GB"
+    duckdb_memory: str = "1500MB"
     statement_timeout_seconds: int = 3600
     lock_timeout_seconds: int = 120
     idle_timeout_seconds: int = 300
@@ -88,6 +88,7 @@ class Settings:
     keep_attempts_days: int | None = 730
     keep_mails_days: int | None = 365
     keep_quarantine_days: int | None = 365
+    keep_measures_days: int | None = 35
     override_days: int = 731
     demo_approver: str = ""
     approvers: str = ""
@@ -131,7 +132,10 @@ def _pairs(value: str) -> list[tuple[str, str]]:
     return [(role.strip(), user.strip()) for role, _, user in parts]
 
 
-_KEPT = tuple(f"keep_{what}_days" for what in ("decisions", "components", "landing", "attempts", "mails", "quarantine"))
+_KEPT = tuple(
+    f"keep_{what}_days"
+    for what in ("decisions", "components", "landing", "attempts", "mails", "quarantine", "measures")
+)
 
 
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")

@@ -47,6 +47,14 @@ def read_tables() -> dict[str, Table]:
         render("warehouse/create_schema_upgrade.sql"),
         *(upgrade.text for upgrade in read_upgrades()),
     ]:
+        tree = parse_one(statement, read="duckdb")
+        if isinstance(tree, exp.Comment):
+            column = tree.this
+            said = tables[f"{column.text('db')}.{column.table}"]
+            said.columns = [
+                (*known, tree.expression.name if known[0] == column.name else old) for *known, old in said.columns
+            ]
+            continue
         comments = comments_of(statement)
         described = {name: comment for kind, name, comment in comments if kind == "COLUMN"}
         for name in (name for kind, name, _ in comments if kind == "TABLE"):
@@ -54,7 +62,7 @@ def read_tables() -> dict[str, Table]:
         for kind, name, comment in comments:
             if kind == "TABLE":
                 tables[name].comment = comment
-        for column in parse_one(statement, read="duckdb").find_all(exp.ColumnDef):
+        for column in tree.find_all(exp.ColumnDef):
             owner = next((name for name in described if name.rpartition(".")[2] == column.name), None)
             if owner is None:
                 continue
