@@ -9,7 +9,7 @@ ROOM := $(shell df --output=avail -m /dev/shm 2>/dev/null | tail -1 | awk '$$1 >
 test long faults spark celery: export TMPDIR := $(or $(TMPDIR),$(ROOM),/tmp)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test long faults spark celery wwi airflow lint bench screenshots lock clean
+.PHONY: help setup demo test long faults spark spark-bench spark-installed celery wwi airflow lint bench screenshots lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,10 +37,15 @@ faults: setup ## inject every fault into every step; make test injects a part of
 	@tools/postgres.sh
 	@FAULTS=all $(BIN)/python -m pytest -n 2 --dist worksteal tests/test_faults.py --durations=10
 
-spark: setup ## install Spark into .venv beside the rest, and run the tests that need it
+spark: spark-installed ## install Spark into .venv beside the rest, and run the tests that need it
+	@$(BIN)/python -m pytest tests/test_spark.py tests/test_spark_dag.py --durations=5
+
+spark-bench: spark-installed ## speed of Spark on two cores against one, on the whole workload
+	@$(BIN)/python benchmarks/spark.py --memory 8g
+
+spark-installed: setup
 	@tools/java.sh
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q --require-hashes --no-deps -r requirements-spark.lock
-	@$(BIN)/python -m pytest tests/test_spark.py tests/test_spark_dag.py --durations=5
 
 celery: setup ## run the job on two Celery workers with Redis, and compare with the same steps in one process
 	@tools/postgres.sh

@@ -284,12 +284,13 @@ def _tree(columns: list[str], grain: str = "customer") -> exp.Select:
 
 
 @pytest.mark.parametrize("grain", GRAINS)
-def test_every_measure_of_the_library_can_be_replayed(grain: str) -> None:
-    for column in every_column(grain):
-        for window in ("12_months", "90_days", "to_date", "calendar_year", "ever"):
-            name = column.replace("12_months", window)
-            if name != "sales_growth__ever":
-                assert find_replay(_tree([name], grain)) is not None, f"{name}: see CARRIED in sql/replay.py"
+@pytest.mark.parametrize("window", ["12_months", "90_days", "to_date", "calendar_year", "ever"])
+def test_every_measure_of_the_library_can_be_replayed(window: str, grain: str) -> None:
+    names = [column.replace("12_months", window) for column in every_column(grain)]
+    names = [name for name in names if name != "sales_growth__ever"]
+    if find_replay(_tree(names, grain)) is None:
+        alone = [name for name in names if find_replay(_tree([name], grain)) is None]
+        raise AssertionError(f"{', '.join(alone) or 'none alone'}: see CARRIED in sql/replay.py")
 
 
 def test_a_measure_that_nobody_classified_is_measured_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
