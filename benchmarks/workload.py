@@ -138,7 +138,7 @@ def make(path: Path, customers: int) -> None:
     unfinished.unlink(missing_ok=True)
     with connected(Database("duckdb", path=str(unfinished)), "benchmark") as connection:
         upgrade_schema(connection)
-    with duckdb.connect(str(unfinished)) as connection:
+    with duckdb.connect(str(unfinished), config={"memory_limit": "6GB"}) as connection:
         for made, tables in blocks(customers):
             for name, rows in tables.items():
                 connection.register(name, rows)

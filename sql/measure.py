@@ -21,7 +21,7 @@ from sqlglot import exp
 from sql.connect import read_arrow, stream_arrow
 from sql.contract import ENTITIES
 from sql.errors import TieringError
-from sql.facts import analyze, facts_batch_no, lock, rebuild
+from sql.facts import analyze, facts_batch_no, joined_by_hash, lock, rebuild
 from sql.replay import AGAIN, KEPT, MEMBERS, Part, Replay, add_carried, find_replay, read_members, take_kept, take_part
 from sql.statements import render, run, run_text
 from transforms.calendar import EVER, add_months, parse_window, window_name, window_start
@@ -744,7 +744,8 @@ class _Day:
 
     def measure(self, table: str) -> None:
         """Measure every account."""
-        self._make(table, self.taking.types, self.taking.full.replace(MEMBERS, self.members))
+        with joined_by_hash(self.connection):
+            self._make(table, self.taking.types, self.taking.full.replace(MEMBERS, self.members))
 
     def replay(self, table: str, before: Row[Any]) -> bool:
         """Measure the accounts again that a change touched, let the others take their kept row; return whether it paid.
