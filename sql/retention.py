@@ -183,7 +183,7 @@ def _prune_measures(connection: Connection, this: _Pruning, days: int) -> int:
         lock(connection, f"measures:{old.grain}:{old.as_of}")
         for table in (old.table_name, members_of(old.measurement_id)):
             run(connection, "warehouse/drop_work_table.sql", table=table)
-        run(connection, "warehouse/delete_measurement.sql", {"measurement_id": old.measurement_id})
+        run(connection, "warehouse/prune_measurement.sql", {"measurement_id": old.measurement_id})
         rows += int(old.measured_rows)
     return rows
 

@@ -9,11 +9,12 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
+from zoneinfo import ZoneInfo
 
 import jinja2
 import psycopg
@@ -33,6 +34,7 @@ from sql.evaluation import evaluate_policy
 from sql.news import Terms
 from sql.outbox import read_unsent, retry_mails
 from sql.preview import read_preview
+from sql.retention import Keep, prune
 from sql.rights import (
     CONSUMER,
     MAILER,
@@ -349,6 +351,10 @@ def test_the_whole_job_works_with_the_least_rights(installation: Installation) -
     assert read_preview(writer, Terms("CNY", "desk@corp.example"), DAY).digests
     assert query(installation.as_("consumer"), "SELECT COUNT(*) FROM tiering.customer_tier") > [(0,)]
     assert jobs.prepare_warehouse(writer) == [], "a schema that is up to date asks for no right to change it"
+    later = datetime.now(UTC).date() + timedelta(days=90)
+    assert prune(installation.as_("owner"), Keep(measures=35), later, ZoneInfo("UTC"))["measures"] > 0, (
+        "tables the writer made"
+    )
 
 
 @pytest.mark.postgres
