@@ -38,7 +38,7 @@ class Session:
     statement_seconds: int = 3600
     lock_seconds: int = 120
     idle_seconds: int = 300
-    memory: str = "1500MB"
+    memory: str = "2GB"
     application: str = "customer-tiering"
 
     def query(self, *, is_read_only: bool) -> dict[str, str]:
@@ -349,13 +349,13 @@ def write_arrow(connection: Connection, table: str, rows: pa.Table) -> None:
     """Append `rows` to `table` (schema.name, same column names) in the transaction of `connection`."""
     if not rows.num_rows:
         return
-    columns = ", ".join(rows.column_names)
     if connection.dialect.name == "duckdb":
+        # A relation, as DuckDB holds what is registered under a name until the transaction ends, even what is dropped.
         raw = _driver(connection)
-        raw.register("incoming_rows", rows)
-        raw.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM incoming_rows")  # noqa: S608
-        raw.unregister("incoming_rows")
+        values = [name if name in rows.column_names else "NULL" for name in raw.table(table).columns]
+        raw.from_arrow(rows).project(", ".join(values)).insert_into(table)
         return
+    columns = ", ".join(rows.column_names)
     from psycopg import Error
 
     raw = _driver(connection)
