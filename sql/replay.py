@@ -291,7 +291,7 @@ def read_members(tree: exp.Select, *, restrict: bool = False) -> None:
         f"SELECT account_id, account_manager_id, customer_id, first_opened_on FROM work.{MEMBERS} WHERE is_head",  # noqa: S608
     )
     for cte in tree.args["with_"].expressions:
-        if cte.alias == "account" or (restrict and cte.alias in ("receivable", "payment")):
+        if cte.alias == "account":
             cte.set("materialized", False)
         if restrict and cte.alias == "receivable":  # named_money looks at documents before it is known whose they are
             cte.this.where("customer_id IN (SELECT customer_id FROM account)", copy=False, dialect="duckdb")
