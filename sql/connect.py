@@ -38,7 +38,7 @@ class Session:
     statement_seconds: int = 3600
     lock_seconds: int = 120
     idle_seconds: int = 300
-    memory: str = "2500MB"
+    memory: str = "2200MB"
     application: str = "customer-tiering"
 
     def query(self, *, is_read_only: bool) -> dict[str, str]:

@@ -77,7 +77,7 @@ class Settings:
     full_measures_every_days: int = 7
     pool: str = "default_pool"
     facts_timeout_hours: int = 12
-    duckdb_memory: str = "2500MB"
+    duckdb_memory: str = "2200MB"
     statement_timeout_seconds: int = 3600
     lock_timeout_seconds: int = 120
     idle_timeout_seconds: int = 300
