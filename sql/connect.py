@@ -346,13 +346,20 @@ def read_inside(connection: Connection, sql: str, parameters: dict[str, Any]) ->
 
 
 def write_arrow(connection: Connection, table: str, rows: pa.Table) -> None:
-    """Append `rows` to `table` (schema.name, same column names) in the transaction of `connection`."""
+    """Append `rows` to `table` (schema.name, same column names) in the transaction of `connection`.
+
+    Columns that `rows` lacks stay empty. Raises ValueError (DuckDB) or DBAPIError for one that the table lacks.
+    """
     if not rows.num_rows:
         return
     if connection.dialect.name == "duckdb":
         # A relation, as DuckDB holds what is registered under a name until the transaction ends, even what is dropped.
         raw = _driver(connection)
-        values = [name if name in rows.column_names else "NULL" for name in raw.table(table).columns]
+        known = raw.table(table).columns
+        unknown = [name for name in rows.column_names if name not in known]
+        if unknown:
+            raise ValueError(f"{table} has no column {', '.join(unknown)}")
+        values = [name if name in rows.column_names else "NULL" for name in known]
         raw.from_arrow(rows).project(", ".join(values)).insert_into(table)
         return
     columns = ", ".join(rows.column_names)

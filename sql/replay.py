@@ -282,7 +282,7 @@ def read_members(tree: exp.Select, *, restrict: bool = False) -> None:
     """Let a statement of measures read who is seen at the accounts from a table; `restrict`: these are some of all.
 
     PostgreSQL knows nothing of what a CTE holds that it keeps, and sorts or loops where it should hash: it is told to
-    look through to the accounts themselves, of which it has statistics, and of some of them to their documents too.
+    look through to the accounts themselves, of which it has statistics.
     """
     _put(tree, "account", f"SELECT customer_id, account_id FROM work.{MEMBERS}")  # noqa: S608
     _put(

@@ -274,6 +274,18 @@ def test_columns_are_matched_by_name_not_by_place(table: Database) -> None:
     assert query(table, "SELECT id, said, day, amount FROM work.travelled") == [(0, None, date(2024, 2, 29), None)]
 
 
+def test_a_column_that_the_table_lacks_is_not_dropped_in_silence(table: Database) -> None:
+    rows = _rows().append_column("stray", pa.repeat(1, len(SAID)))
+
+    def write() -> None:
+        with connected(table, "tiering_warehouse") as connection:
+            write_arrow(connection, "work.travelled", rows)
+
+    with pytest.raises((ValueError, TieringError), match="stray|42703"):
+        write()
+    assert query(table, "SELECT COUNT(*) FROM work.travelled") == [(0,)]
+
+
 def test_an_empty_result_keeps_its_columns(table: Database) -> None:
     with connected(table, "tiering_warehouse") as connection:
         back = read_arrow(connection, "SELECT id, amount, day FROM work.travelled WHERE day = :day", {"day": date.min})
