@@ -9,7 +9,6 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from sql.contract import ENTITIES
-from sql.facts import facts_batch_no
 from sql.measure import first_day_seen, read_entities
 from sql.statements import run
 from transforms.calendar import EVER
@@ -62,14 +61,15 @@ def inputs_of(policy: Policy, as_of: date) -> list[Input]:
     ]
 
 
-def read_held_accounts(connection: Connection, policy: Policy, as_of: date) -> pa.Table:
+def read_held_accounts(connection: Connection, policy: Policy, as_of: date, batch_no: int) -> pa.Table:
     """Return the accounts of a policy whose inputs are incomplete as of a day: one row per account, ordered.
+
+    `batch_no`: the newest load that the measures know; what came later is not in them, and makes nothing complete.
 
     Columns: account_id, reason (`<entity>: <rule>` of a refused row, or that days were not extracted), refused_rows.
     A refused row holds its account while it stands, when its day lies in a window that the policy looks at, or
     cannot be read. Days of an entity that were skipped or not reached hold every account.
     """
-    batch_no = facts_batch_no(connection)
     key = {"as_of": as_of, "facts_batch_no": batch_no}
     inputs = inputs_of(policy, as_of)
     skipped = _read_skipped(connection, inputs, as_of, batch_no)

@@ -70,7 +70,7 @@ def split_run(
         run(connection, "warehouse/delete_decided.sql", {"run_id": whole.staged_as}, table="decided")
         held = f"held_{begun.run_id[:16]}"
         rebuild(connection, held, {"account_id": "TEXT", "reason": "TEXT"})
-        accounts = read_held_accounts(connection, policy, begun.as_of)
+        accounts = read_held_accounts(connection, policy, begun.as_of, begun.facts_batch_no)
         write_arrow(connection, f"work.{held}", accounts.select(["account_id", "reason"]))
         run(connection, "warehouse/drop_work_table.sql", table=whole.kept)
         names = indicator_names(policy, measurement.table)

@@ -25,7 +25,9 @@ from companies import (
 from sql.connect import Database, connected
 from sql.contract import ENTITIES
 from sql.extract import Batch
+from sql.facts import facts_batch_no
 from sql.held import Input, inputs_of, read_held_accounts
+from tiering import jobs
 from transforms.calendar import EVER
 from transforms.policy import Policy, parse_policy
 
@@ -54,7 +56,7 @@ RECEIVED = "measure: received, window: 12 months, unit: money"
 
 def held(database: Database, policy: Policy, as_of: date) -> dict[str, str]:
     with connected(database, "tiering_warehouse") as connection:
-        rows = read_held_accounts(connection, policy, as_of).to_pylist()
+        rows = read_held_accounts(connection, policy, as_of, facts_batch_no(connection)).to_pylist()
     return {row["account_id"]: row["reason"] for row in rows}
 
 
@@ -135,6 +137,24 @@ def test_days_that_were_skipped_hold_everybody_and_days_before_the_first_nobody(
     said.load(FEBRUARY)
     assert held(said.database, policy, MARCH.last_day) == {}
     assert set(held(said.database, policy, MARCH.end).values()) == {"sales: 2024-04-01 was not extracted"}
+
+
+@pytest.mark.parametrize("tasks", [1, 2])
+def test_a_load_after_the_measures_frees_nobody(said: Said, tasks: int) -> None:
+    database, policy = said.database, policy_of("customer", SALES, condition="i0 >= 150")
+    january(said, [BAD])
+    said.load(JANUARY)
+    measured = jobs.measure(database, {policy.id: policy}, policy.id, JANUARY.last_day)
+    said.put("sales", [sale("S1", customer_id="CA"), sale("S2", customer_id="CA")])
+    said.load(JANUARY)
+    if tasks == 1:
+        jobs.decide(database, policy, measured)
+    else:
+        for part in (parts := jobs.split(database, policy, measured, tasks=tasks)):
+            jobs.decide_range(database, policy, part)
+        jobs.gather(database, policy, parts)
+    found = query(database, "SELECT computed_tier, held_because FROM work.decided WHERE customer_id = 'CA'")
+    assert found == [("B", "sales: unreadable")], "the row that came later is not in what was measured"
 
 
 def test_the_inputs_of_a_policy_are_the_entities_of_its_measures_with_the_longest_window() -> None:
