@@ -42,7 +42,8 @@ CARRIED = {
 """What is kept beside the measures, with its type: columns of pieces from which a measure is worked out anew every day.
 
 Such a measure moves with the day for everybody, looks at the account itself as well, or at more than one part. One that
-needs a column that does not stand here cannot be replayed.
+needs a column that does not stand here cannot be replayed. A count is kept as 0 where its piece has no row: whether it
+has one depends on what else the piece is read for.
 """
 
 FRESH = ("population", "head", "attributes", "opportunity", "service_event")
@@ -300,7 +301,10 @@ def read_members(tree: exp.Select, *, restrict: bool = False) -> None:
 def add_carried(tree: exp.Select, replay: Replay) -> None:
     """Let a statement of measures also return what is carried to a later day."""
     for one in replay.carried:
-        tree.select(exp.alias_(exp.column(one.column, one.piece), one.name), copy=False)
+        value: exp.Expr = exp.column(one.column, one.piece)
+        if one.type == "BIGINT":
+            value = exp.func("COALESCE", value, exp.Literal.number(0))
+        tree.select(exp.alias_(value, one.name), copy=False)
 
 
 def take_part(tree: exp.Select, part: Part) -> None:

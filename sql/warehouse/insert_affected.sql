@@ -27,7 +27,10 @@ JOIN (
     UNION ALL
     SELECT document.customer_id
     FROM facts.payments AS fact
-    JOIN facts.receivables AS document ON document.document_id = fact.document_id AND document.superseded_in IS NULL
+    JOIN facts.receivables AS document
+      ON document.document_id = fact.document_id
+      AND document.batch_no <= :facts_batch_no
+      AND (document.superseded_in IS NULL OR document.superseded_in > :facts_batch_no)
     WHERE {{ lies_between(change) }}
     {% endif %}
     {% if not loop.last %}
