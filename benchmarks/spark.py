@@ -102,7 +102,7 @@ def compare(warehouse: Database, policies: dict[str, Policy], folder: Path) -> i
             measured = take_measures(connection, policies.values(), policy.grain, LAST_DAY)
             frame = read_indicators(connection, policy, measured.table).to_pandas(types_mapper=pd.ArrowDtype)
             wanted = decide_tiers(policy, frame)
-            found, _ = read_decided(run_folder(folder, measured.facts_batch_no, policy, LAST_DAY))
+            ((found, _),) = read_decided(run_folder(folder, measured.facts_batch_no, policy, LAST_DAY), "2GB")
             is_equal = all(
                 getattr(found, part).equals(getattr(wanted, part).sort_values(list(KEYS[part])).reset_index(drop=True))
                 for part in ("decisions", "components", "tasks")

@@ -1,6 +1,7 @@
 """Handing over: a state of the facts as Parquet files, for an engine that is not the warehouse.
 
 A state is a folder named for the newest load that it knows. It is complete once it has its name, and never changes.
+It says when that load came: one of the same number in another warehouse, or before a backup was put back, is another.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,18 @@ from sqlalchemy import Connection
 
 from sql.connect import stream_arrow
 from sql.contract import ENTITIES, SQL_TYPES
+from sql.errors import TieringError
 from sql.facts import facts_batch_no
 from sql.held import read_held_accounts
-from sql.statements import render
+from sql.statements import render, run
 from transforms.policy import Policy
 
 HELD = "held.parquet"
 DECIDED = "decided"
 """What the folder of a run holds: what Spark is told, and what it found."""
+
+ORIGIN = "origin.txt"
+"""What a state says of where it comes from."""
 
 KEPT_STATES = 2
 """A run that began before the newest load still reads the state before it."""
@@ -64,6 +69,7 @@ _ARROW = {
     "DECIMAL(38, 8)": pa.decimal128(38, 8),
 }
 _ROW_GROUP = 500_000
+_UNFINISHED = ".unfinished-"
 
 
 def _entities() -> Iterator[tuple[str, dict[str, str]]]:
@@ -94,15 +100,18 @@ def hand_over_held(connection: Connection, folder: Path, batch_no: int, policy: 
     target = run_folder(folder, batch_no, policy, as_of)
     target.mkdir(parents=True, exist_ok=True)
     unfinished = target / ".unfinished-held"
-    pq.write_table(read_held_accounts(connection, policy, as_of), unfinished)
+    pq.write_table(read_held_accounts(connection, policy, as_of, batch_no), unfinished)
     os.replace(unfinished, target / HELD)
 
 
 def remove_states(folder: Path) -> int:
-    """Remove every state, because a customer was erased; return how many there were. Runs write them anew."""
+    """Remove every state, because a customer was erased; return how many there were. Runs write them anew.
+
+    So is what was being written, or left by a task that was killed.
+    """
     states = [path for path in folder.glob("*") if path.name.isdecimal()]
-    for path in states:
-        shutil.rmtree(path)
+    for path in [*states, *folder.glob(f"{_UNFINISHED}*")]:
+        shutil.rmtree(path, ignore_errors=not path.name.isdecimal())
     return len(states)
 
 
@@ -110,22 +119,48 @@ def hand_over_facts(connection: Connection, folder: Path) -> int:
     """Write the facts as they are now below `folder`, unless they are there; return the number of the newest load.
 
     Files: `<folder>/<load>/facts/<entity>.parquet` and `…/tiering/<table>.parquet`. States older than the one before
-    are removed.
+    are removed. Raises TieringError when a customer was erased meanwhile.
     """
     batch_no = facts_batch_no(connection)
-    state = state_folder(folder, batch_no)
-    if not state.is_dir():
+    state, (origin, _) = state_folder(folder, batch_no), _origin_of(connection, batch_no)
+    if not _is_of(state, origin):
         folder.mkdir(parents=True, exist_ok=True)
-        with _unfinished(folder) as unfinished:
-            _write(connection, unfinished, batch_no)
-            _name(unfinished, state)
+        try:
+            with _unfinished(folder) as unfinished:
+                _write(connection, unfinished, batch_no)
+                (unfinished / ORIGIN).write_text(origin, encoding="utf-8")
+                if state.is_dir() and not _is_of(state, origin):
+                    _discard(state)
+                _name(unfinished, state)
+        except FileNotFoundError as error:
+            raise TieringError(f"{error.filename} was removed while it was written; run the task again") from None
+        if _origin_of(connection, batch_no)[1] > batch_no:
+            _discard(state)
+            raise TieringError("a customer was erased while the facts were written; run the task again")
     _remove_older(folder, batch_no)
     return batch_no
 
 
+def _origin_of(connection: Connection, batch_no: int) -> tuple[str, int]:
+    """Return where a state of the facts comes from, and the newest state that an erasure made."""
+    row = run(connection, "warehouse/read_facts_origin.sql", {"facts_batch_no": batch_no}).one()
+    return (row.recorded_at.astimezone(UTC).isoformat() if row.recorded_at else "nothing was loaded"), row.erased_in
+
+
+def _is_of(state: Path, origin: str) -> bool:
+    path = state / ORIGIN
+    return path.is_file() and path.read_text(encoding="utf-8") == origin
+
+
+def _discard(state: Path) -> None:
+    """Remove a state in one step, for those who look whether it is there."""
+    with _unfinished(state.parent) as place:
+        os.rename(state, place / state.name)
+
+
 @contextmanager
 def _unfinished(folder: Path) -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder))
+    path = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder))
     path.chmod(0o750)
     try:
         yield path

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import duckdb
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import sqlglot
 from sqlglot import exp
@@ -266,20 +267,42 @@ def run_policy(
     decide(session, policy, indicators, pq.read_table(target / HELD), target / DECIDED)
 
 
-def read_decided(folder: Path) -> tuple[Decided, pd.DataFrame]:
-    """Return what Spark found in the folder of a run: the decision of every account, and the outlook; in order.
+def read_decided(folder: Path, memory: str, accounts: int | None = None) -> Iterator[tuple[Decided, pd.DataFrame]]:
+    """Yield what Spark found in the folder of a run: decisions and outlook of so many accounts at a time, in order.
 
-    Raises TieringError when it did not decide there, or an account stands there twice.
+    `accounts`: None is all at once. `memory`: how much DuckDB may hold, which sorts the rows on disk. Raises
+    TieringError when Spark did not decide there, or an account stands there twice.
     """
-    if not (folder / DECIDED).is_dir():
+    files = sorted(str(path) for path in (folder / DECIDED).glob("*.parquet"))
+    if not files:
         raise TieringError(f"{folder}: Spark decided nothing there; clear hand_over and what follows")
-    data = ds.dataset(folder / DECIDED, format="parquet")
-    frames = {}
-    for part, columns in PARTS.items():
-        table = data.to_table(columns=list(columns), filter=pc.field("part") == part)
-        ordered = table.sort_by([(name, "ascending") for name in KEYS[part]])
-        frames[part] = ordered.to_pandas(types_mapper=pd.ArrowDtype)
-    twice = frames["decisions"]["customer_id"].duplicated()
-    if twice.any():
-        raise TieringError(f"{folder}: {int(twice.sum())} accounts were decided twice; clear the task that decides")
-    return Decided(frames["decisions"], frames["components"], frames["tasks"]), frames["outlook"]
+    return _in_order(folder, files, memory, accounts)
+
+
+def _in_order(
+    folder: Path, files: list[str], memory: str, accounts: int | None
+) -> Iterator[tuple[Decided, pd.DataFrame]]:
+    with tempfile.TemporaryDirectory(prefix="tiering-") as place, duckdb.connect(f"{place}/decided.duckdb") as sorted_:
+        sorted_.execute(f"SET memory_limit = '{memory}'")
+        for part, columns in PARTS.items():
+            rows = sorted_.read_parquet(files).filter(f"part = '{part}'").project(", ".join(columns))
+            rows.order(", ".join(KEYS[part])).create(part)
+        counted = sorted_.execute("SELECT COUNT(*), COUNT(*) - COUNT(DISTINCT customer_id) FROM decisions").fetchone()
+        rows_of_all, twice = counted or (0, 0)
+        if twice:
+            raise TieringError(f"{folder}: {twice} accounts were decided twice; clear the task that decides")
+        numbered = "SELECT customer_id, ROW_NUMBER() OVER (ORDER BY customer_id) AS place FROM decisions"
+        begin = f"SELECT customer_id FROM ({numbered}) WHERE place > 1 AND (place - 1) % ? = 0 ORDER BY place"  # noqa: S608
+        begins = sorted_.execute(begin, [accounts or max(rows_of_all, 1)]).fetchall()
+        for low, high in pairwise(["", *(row[0] for row in begins), None]):
+            frames = {part: _read_range(sorted_, part, low, high) for part in PARTS}
+            yield Decided(frames["decisions"], frames["components"], frames["tasks"]), frames["outlook"]
+
+
+def _read_range(sorted_: duckdb.DuckDBPyConnection, part: str, low: str | None, high: str | None) -> pd.DataFrame:
+    """Return the rows of one part whose accounts are not before `low` and before `high` (None: all), in order."""
+    before, bounds = ("", [low]) if high is None else (" AND customer_id < ?", [low, high])
+    statement = f"SELECT * FROM {part} WHERE customer_id >= ?{before} ORDER BY {', '.join(KEYS[part])}"  # noqa: S608
+    rows = sorted_.execute(statement, bounds).to_arrow_table()
+    schema = pa.schema([(name, kind.pyarrow_dtype) for name, kind in PARTS[part].items()])
+    return rows.cast(schema).to_pandas(types_mapper=pd.ArrowDtype)

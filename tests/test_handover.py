@@ -11,8 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from companies import Warehouses, loaded, policies_for, query, warehouses
+from sqlalchemy import Connection, text
 
+import sql.handover
 from sql.connect import Database, connected
+from sql.errors import TieringError
 from sql.handover import (
     HELD,
     KEPT_STATES,
@@ -115,12 +118,58 @@ def test_a_state_that_could_not_be_finished_is_not_there(loaded: Database, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_state_of_the_same_number_from_elsewhere_is_written_anew(loaded: Database, tmp_path: Path) -> None:
+    state = handed_over(loaded, tmp_path)
+    (state / "runs").mkdir()
+    assert (handed_over(loaded, tmp_path) / "runs").is_dir(), "the same state stays as it is"
+    query(loaded, "UPDATE tiering.batch SET loaded_at = loaded_at + INTERVAL '1 second'")  # as after a backup
+    assert handed_over(loaded, tmp_path) == state
+    assert [path.name for path in tmp_path.iterdir()] == [state.name]
+    assert not (state / "runs").exists()
+
+
+def test_what_a_killed_task_left_goes_with_an_erasure(loaded: Database, tmp_path: Path) -> None:
+    (tmp_path / ".unfinished-killed" / "facts").mkdir(parents=True)
+    (tmp_path / ".unfinished-killed" / "facts" / "customer_attributes.parquet").write_text("Ann", encoding="utf-8")
+    handed_over(loaded, tmp_path)
+    assert remove_states(tmp_path) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_state_from_before_an_erasure_does_not_stay(
+    loaded: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = sql.handover._write
+
+    def erased_meanwhile(connection: Connection, target: Path, batch_no: int) -> None:
+        write(connection, target, batch_no)
+        connection.execute(
+            text(
+                "INSERT INTO tiering.erasure "
+                "(customer_id, erased_on, requested_by, reason, replaced, batch_no, recorded_at) "
+                f"VALUES ('000001', DATE '2026-01-01', 'a', 'b', '{{}}', {batch_no + 1}, now())"
+            )
+        )
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sql.handover, "_write", erased_meanwhile)
+        with connected(loaded, "tests") as connection:
+            with pytest.raises(TieringError, match="a customer was erased while the facts were written"):
+                hand_over_facts(connection, tmp_path)
+            connection.rollback()
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(sql.handover, "_write", lambda *_: remove_states(tmp_path))
+    with pytest.raises(TieringError, match="was removed while it was written; run the task again"):
+        handed_over(loaded, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_is_held_lies_with_the_run_of_one_text_of_a_policy(loaded: Database, tmp_path: Path) -> None:
     policy = policies_for("pyramid")["pyramid"]
     with connected(loaded, "tests") as connection:
         batch_no = hand_over_facts(connection, tmp_path)
         hand_over_held(connection, tmp_path, batch_no, policy, DAY)
-        wanted = read_held_accounts(connection, policy, DAY)
+        wanted = read_held_accounts(connection, policy, DAY, batch_no)
     folder = run_folder(tmp_path, batch_no, policy, DAY)
     assert policy.version[:16] in folder.name
     assert pq.read_table(folder / HELD).equals(wanted)

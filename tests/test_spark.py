@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -132,7 +133,7 @@ def compare(
 
     held = pa.table({"account_id": wanted["account_id"][::7], "reason": ["sales: a reason"] * len(wanted[::7])})
     spark.decide(session, policy, indicators, held, folder / DECIDED)
-    decided, outlook = spark.read_decided(folder)
+    ((decided, outlook),) = spark.read_decided(folder, "1GB")
     frame = wanted.to_pandas(types_mapper=pd.ArrowDtype)
     because = dict(zip(held["account_id"].to_pylist(), held["reason"].to_pylist(), strict=True))
     expected = decide_tiers(policy, frame, because)
@@ -140,6 +141,10 @@ def compare(
     assert_equal("components", decided.components, expected.components)
     assert_equal("tasks", decided.tasks, expected.tasks)
     assert_equal("outlook", outlook, find_outlook(policy, frame, read_library()))
+    parts = list(spark.read_decided(folder, "1GB", 50))
+    assert [len(part.decisions) for part, _ in parts[:-1]] == [50] * ((len(decided.decisions) - 1) // 50)
+    for name, columns in (("decisions", decided.decisions), ("components", decided.components)):
+        assert pd.concat([getattr(part, name) for part, _ in parts], ignore_index=True).equals(columns)
     return len(decided.decisions)
 
 
@@ -202,7 +207,19 @@ def test_a_run_that_nobody_prepared_or_that_spark_did_not_finish_says_what_to_do
     with pytest.raises(TieringError, match="nothing was handed over for policy pyramid as it is now; clear hand_over"):
         spark.run_policy(session, tmp_path, 1, POLICIES.values(), policy, YEAR_END)
     with pytest.raises(TieringError, match="Spark decided nothing there; clear hand_over and what follows"):
-        spark.read_decided(run_folder(tmp_path, 1, policy, YEAR_END))
+        spark.read_decided(run_folder(tmp_path, 1, policy, YEAR_END), "1GB")
+
+
+def test_an_account_that_was_decided_twice_is_not_staged(session: Any, state: Path, tmp_path: Path) -> None:
+    policy = POLICIES["pyramid"]
+    _, measures = spark.take_measures(session, state, POLICIES.values(), policy.grain, YEAR_END)
+    held = pa.table({"account_id": pa.array([], pa.string()), "reason": pa.array([], pa.string())})
+    spark.decide(session, policy, spark.read_indicators(session, policy, measures), held, tmp_path / DECIDED)
+    ((found, _),) = spark.read_decided(tmp_path, "1GB")
+    for path in list((tmp_path / DECIDED).glob("*.parquet")):
+        shutil.copy(path, path.with_name(f"again-{path.name}"))
+    with pytest.raises(TieringError, match=f"{len(found.decisions)} accounts were decided twice; clear the task that"):
+        next(spark.read_decided(tmp_path, "1GB"))
 
 
 def test_the_application_says_in_one_line_what_is_wrong(

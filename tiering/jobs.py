@@ -221,7 +221,7 @@ def decide(
     taken = _measurement_of(measurement)
     with kept_open(warehouse):
         with connected(warehouse, "tiering_warehouse") as connection:
-            held = read_held_accounts(connection, policy, taken.as_of)
+            held = read_held_accounts(connection, policy, taken.as_of, taken.facts_batch_no)
         because = dict(zip(held["account_id"].to_pylist(), held["reason"].to_pylist(), strict=True))
 
         def parts() -> Iterator[tuple[Decided, DataFrame]]:
@@ -367,10 +367,9 @@ def stage_spark(
     from sql.spark import read_decided
 
     as_of, batch_no = date.fromisoformat(handed["as_of"]), int(handed["facts_batch_no"])
-    decided, outlook = read_decided(run_folder(folder, batch_no, policy, as_of))
-    taken = Measurement("", "", as_of, batch_no, len(decided.decisions))
+    parts = read_decided(run_folder(folder, batch_no, policy, as_of), warehouse.session.memory, ACCOUNTS_AT_ONCE)
     with kept_open(warehouse):
-        return _stage(warehouse, policy, taken, [(decided, outlook)], restate)
+        return _stage(warehouse, policy, Measurement("", "", as_of, batch_no, 0), parts, restate)
 
 
 def _run_of(staged: Mapping[str, Any]) -> Any:
