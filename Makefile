@@ -12,7 +12,7 @@ test long faults spark celery: export TMPDIR := $(or $(TMPDIR),$(ROOM),/tmp)
 .PHONY: help setup demo test long faults spark spark-bench spark-installed celery wwi airflow lint bench screenshots lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## install everything into .venv
 
@@ -43,7 +43,7 @@ spark: spark-installed ## install Spark into .venv beside the rest, and run the 
 spark-bench: spark-installed ## speed of Spark on two cores against one, on the whole workload
 	@$(BIN)/python benchmarks/spark.py --memory 8g
 
-spark-installed: setup
+spark-installed: setup ## install Spark into .venv beside the rest, and nothing else
 	@tools/java.sh
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q --require-hashes --no-deps -r requirements-spark.lock
 

@@ -1,8 +1,8 @@
 """
 # retention: prune
 
-Every week, what nobody keeps any longer is removed: decisions, score components, landed batches, tries of runs,
-bodies of mails and refused rows, each after the days that the settings say. What was removed stands in
+Every week, what nobody keeps any longer is removed: decisions, score components, measures, landed batches, tries of
+runs, bodies of mails and refused rows, each after the days that the settings say. What was removed stands in
 `tiering.pruning`. History, changes and runs stay for ever.
 
 | fails | means | hurts | do |

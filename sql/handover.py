@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date
 from pathlib import Path
 from typing import Any
@@ -153,8 +153,8 @@ def _is_of(state: Path, origin: str) -> bool:
 
 
 def _discard(state: Path) -> None:
-    """Remove a state in one step, for those who look whether it is there."""
-    with _unfinished(state.parent) as place:
+    """Remove a state, if it is there, in one step for those who look."""
+    with _unfinished(state.parent) as place, suppress(FileNotFoundError):
         os.rename(state, place / state.name)
 
 

@@ -278,7 +278,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
             raise TieringError("TIERING_MAILS_PER_MINUTE: a whole number from 1 to 999999 is needed, or nothing")
         values["mails_per_minute"] = int(given["mails_per_minute"])
     if "duckdb_memory" in given and not re.fullmatch(r"[1-9][0-9]{0,4}(MB|GB)", given["duckdb_memory"]):
-        raise TieringError("TIERING_DUCKDB_MEMORY: write a number and MB or GB, such as 2GB")
+        raise TieringError("TIERING_DUCKDB_MEMORY: write a number and MB or GB, such as 2200MB")
     for name in ("statement_timeout_seconds", "lock_timeout_seconds", "idle_timeout_seconds"):
         if name in given:
             if not re.fullmatch(r"[1-9][0-9]{0,5}", given[name]):
