@@ -1,8 +1,8 @@
 """The tiers of three policies with pandas: what `benchmarks/tier_run.py` compares the project's own run with.
 
 Reads the columns it needs from the DuckDB file with the facts, measures and grades with pandas in floating point,
-compares with the tiers in force, and writes tiers and history to a DuckDB file. Ours does more: drivers of every
-change, the outlook, follow-up tasks, approvals, absences with their reasons.
+compares with the tiers in force, and writes to a DuckDB file what ours keeps too: decisions, indicators, changes and
+the history of tiers. Ours does more: which of the indicators moved a tier, the outlook, follow-up tasks, approvals.
 
 Run: .venv/bin/python benchmarks/competitors/pandas_run.py --facts FILE --database FILE --as-of 2025-12-31 pyramid …
 """
@@ -16,12 +16,32 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+TIERS = {
+    "collection_classes": ["A", "B", "C", "D"],
+    "pyramid": ["platinum", "gold", "iron", "lead"],
+    "rfm_555": ["A", "B", "C", "D"],
+}
+# The indicators of every policy, best known by the column of their level.
+INDICATORS: dict[str, dict[str, str | None]] = {
+    "collection_classes": dict.fromkeys(
+        ["net_sales", "gross_sales", "largest_order", "average_order", "is_key", "collection_rate"]
+    ),
+    "pyramid": {"net_sales": None, "sales_rank": "tier", "customers": None},
+    "rfm_555": {
+        "recency_days": "recency",
+        "order_count": None,
+        "net_sales": None,
+        "frequency": "frequency",
+        "monetary": "monetary",
+    },
+}
+
 
 def read_facts(path: str, as_of: date) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return the customers known on a day, and the sales and payments up to it."""
     with duckdb.connect(path, read_only=True) as facts:
         customers = facts.execute(
-            "SELECT customer_id, bill_to_id, status, opened_on, holds_from FROM facts.customers "
+            "SELECT customer_id, bill_to_id, account_manager_id, status, opened_on, holds_from FROM facts.customers "
             "WHERE superseded_in IS NULL"
         ).df()
         sales = facts.execute(
@@ -92,6 +112,7 @@ def grade_pyramid(measured: pd.DataFrame) -> pd.DataFrame:
     graded["sales_rank"] = graded["net_sales"].rank(method="min", ascending=False)
     cuts = [(len(graded) * percent + 50) // 100 for percent in (1, 5, 20)]
     is_within = [graded["sales_rank"] <= cut for cut in cuts]
+    graded["customers"] = len(graded)
     graded["tier"] = np.select(is_within, ["platinum", "gold", "iron"], "lead")
     return graded
 
@@ -150,6 +171,76 @@ def write_tiers(database: duckdb.DuckDBPyConnection, policy: str, graded: pd.Dat
     return len(ended) + len(begun)
 
 
+def make_tables(database: duckdb.DuckDBPyConnection) -> None:
+    """Create what is kept of every day, where it is not there yet."""
+    for table, columns in {
+        "decisions": "account_id TEXT, tier TEXT, status TEXT, score DOUBLE, account_manager_id TEXT",
+        "evidence": "account_id TEXT, indicator TEXT, value DOUBLE, level TEXT",
+        "changes": "account_id TEXT, from_tier TEXT, to_tier TEXT, direction TEXT",
+        "drivers": "account_id TEXT, indicator TEXT, before DOUBLE, after DOUBLE",
+    }.items():
+        database.execute(f"CREATE TABLE IF NOT EXISTS {table} (policy_id TEXT, as_of DATE, {columns})")
+
+
+def keep(database: duckdb.DuckDBPyConnection, policy: str, as_of: date, table: str, rows: pd.DataFrame) -> None:
+    """Add rows of a day to a table."""
+    database.register("rows_of_day", rows)
+    database.execute(
+        f"INSERT INTO {table} BY NAME SELECT CAST(? AS TEXT) AS policy_id, CAST(? AS DATE) AS as_of, * "
+        "FROM rows_of_day",
+        [policy, as_of],
+    )
+    database.unregister("rows_of_day")
+
+
+def keep_day(
+    database: duckdb.DuckDBPyConnection,
+    policy: str,
+    measured: pd.DataFrame,
+    graded: pd.DataFrame,
+    managers: pd.Series,
+    as_of: date,
+) -> None:
+    """Keep what was decided of everybody and on which indicators, and what moved since the last day that was kept."""
+    last = (
+        "FROM {} WHERE policy_id = ? AND as_of = (SELECT MAX(as_of) FROM decisions WHERE policy_id = ? AND as_of < ?)"
+    )
+    key = [policy, policy, as_of]
+    before = database.execute(f"SELECT account_id, tier {last.format('decisions')} AND tier IS NOT NULL", key).df()
+    known = database.execute(f"SELECT account_id, indicator, value AS before {last.format('evidence')}", key).df()
+
+    everybody = measured.join(graded[graded.columns.difference(measured.columns)])
+    everybody["account_manager_id"] = managers.reindex(everybody.index)
+    decided = [name for name in ("tier", "status", "score", "account_manager_id") if name in everybody]
+    keep(database, policy, as_of, "decisions", everybody[decided].reset_index())
+    levels = INDICATORS[policy]
+    evidence = everybody[list(levels)].astype(float).melt(ignore_index=False, var_name="indicator").reset_index()
+    nothing = pd.Series(None, index=everybody.index, dtype="str")
+    evidence["level"] = np.concatenate(
+        [nothing if level is None else everybody[level].convert_dtypes().astype("str") for level in levels.values()]
+    )
+    keep(database, policy, as_of, "evidence", evidence)
+
+    now = everybody.loc[everybody["tier"].notna(), ["tier"]].reset_index()
+    moves = before.merge(now, on="account_id", how="outer", suffixes=("_before", ""), validate="one_to_one")
+    moves = moves.rename(columns={"tier_before": "from_tier", "tier": "to_tier"})
+    moves = moves[moves["from_tier"].fillna("") != moves["to_tier"].fillna("")]
+    rank = {tier: place for place, tier in enumerate(TIERS[policy])}
+    is_up = moves["to_tier"].map(rank) < moves["from_tier"].map(rank)
+    kinds = [moves["from_tier"].isna(), moves["to_tier"].isna(), is_up]
+    moves["direction"] = np.select(kinds, ["new", "left", "up"], "down")
+    keep(database, policy, as_of, "changes", moves)
+    moved = moves.loc[moves["direction"].isin(["up", "down"]), "account_id"]
+    both = known[known["account_id"].isin(moved)].merge(
+        evidence.loc[evidence["account_id"].isin(moved), ["account_id", "indicator", "value"]],
+        on=["account_id", "indicator"],
+        validate="one_to_one",
+    )
+    both = both.rename(columns={"value": "after"})
+    differs = (both["before"] != both["after"]) & (both["before"].notna() | both["after"].notna())
+    keep(database, policy, as_of, "drivers", both[differs])
+
+
 def main() -> None:
     """Grade under every policy that is asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -159,15 +250,20 @@ def main() -> None:
     parser.add_argument("policies", nargs="+", choices=["collection_classes", "pyramid", "rfm_555"])
     options = parser.parse_args()
     customers, sales, payments = read_facts(options.facts, options.as_of)
+    managers = customers.set_index("customer_id")["account_manager_id"]
+    measured: dict[str, pd.DataFrame] = {}
     graded: dict[str, pd.DataFrame] = {}
     if "collection_classes" in options.policies:
         accounts = measure_accounts(customers, sales, payments, options.as_of)
-        graded["collection_classes"] = grade_collection(accounts)
+        measured["collection_classes"], graded["collection_classes"] = accounts, grade_collection(accounts)
     if {"pyramid", "rfm_555"} & set(options.policies):
-        measured = measure_customers(customers, sales, options.as_of)
-        graded |= {"pyramid": grade_pyramid(measured), "rfm_555": grade_rfm(measured)}
+        own = measure_customers(customers, sales, options.as_of)
+        measured |= {"pyramid": own, "rfm_555": own}
+        graded |= {"pyramid": grade_pyramid(own), "rfm_555": grade_rfm(own)}
     with duckdb.connect(options.database) as database:
+        make_tables(database)
         for policy in options.policies:
+            keep_day(database, policy, measured[policy], graded[policy], managers, options.as_of)
             moved = write_tiers(database, policy, graded[policy], options.as_of)
             print(f"{policy} as of {options.as_of}: {len(graded[policy])} tiers, {moved} spells begin or end")
 

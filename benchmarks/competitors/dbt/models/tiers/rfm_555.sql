@@ -43,6 +43,9 @@ select
     recency_days,
     order_count,
     net_sales,
+    recency,
+    frequency,
+    monetary,
     recency || frequency || monetary as code,
     recency + frequency + monetary as score,
     case

@@ -1,0 +1,2 @@
+-- The moves of a day, day by day: one row per account.
+{{ changes('collection_classes', ['A', 'B', 'C', 'D']) }}
