@@ -1,7 +1,8 @@
 """Three policies measured and decided on Spark with two cores, against the same with one; each in its own process.
 
 What is timed begins when the session is up: reading the files that were handed over, the measures, and the decisions
-written as Parquet. With --check the decisions are compared with those on DuckDB, account by account.
+written as Parquet. With --check the decisions are compared with those on DuckDB and on PostgreSQL, account
+by account.
 
 Run: .venv/bin/python benchmarks/spark.py [--size 1] [--memory 8g] [--check]
 """
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import pandas as pd
 from decide import ROOT, seconds
-from workload import LAST_DAY, workload
+from workload import LAST_DAY, facts_of, workload
 
 from sql.connect import Database, connected, kept_open
 from sql.handover import hand_over_facts, hand_over_held, run_folder
@@ -35,7 +36,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--size", type=float, default=1, help="millions of customers (default: 1)")
     parser.add_argument("--memory", default="8g", help="memory of Spark's process (default: 8g)")
-    parser.add_argument("--check", action="store_true", help="compare the decisions with those on DuckDB")
+    parser.add_argument("--check", action="store_true", help="compare the decisions with DuckDB and PostgreSQL")
     parser.add_argument("--cores", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -51,7 +52,9 @@ def main() -> int:
                 hand_over_held(connection, Path(folder), hand_over_facts(connection, Path(folder)), policy, LAST_DAY)
         two, one = (time_of(options, folder, cores) for cores in (2, 1))
         if options.check:
-            wrong = compare(warehouse, policies, Path(folder))
+            for engine in ("duckdb", "postgresql"):
+                with facts_of(engine, options.size) as facts:
+                    wrong += compare(facts, policies, Path(folder))
     print(f"{round(options.size * 1_000_000)} customers, measures and decisions of {', '.join(POLICIES)}")
     print(f"local[1]             {one:6.2f} s")
     print(f"local[2]             {two:6.2f} s")
@@ -93,14 +96,16 @@ def run_on_spark(policies: dict[str, Policy], folder: Path, cores: int, memory: 
 
 
 def compare(warehouse: Database, policies: dict[str, Policy], folder: Path) -> int:
-    """Return how many policies Spark did not decide as DuckDB does."""
+    """Return how many policies Spark did not decide as a warehouse with the same facts does."""
     from sql.spark import KEYS, read_decided
 
     wrong = 0
-    with kept_open(warehouse), connected(warehouse, "benchmark") as connection:
+    with kept_open(warehouse):
         for policy in policies.values():
-            measured = take_measures(connection, policies.values(), policy.grain, LAST_DAY)
-            frame = read_indicators(connection, policy, measured.table).to_pandas(types_mapper=pd.ArrowDtype)
+            with connected(warehouse, "benchmark") as connection:
+                measured = take_measures(connection, policies.values(), policy.grain, LAST_DAY)
+            with connected(warehouse, "benchmark") as connection:
+                frame = read_indicators(connection, policy, measured.table).to_pandas(types_mapper=pd.ArrowDtype)
             wanted = decide_tiers(policy, frame)
             ((found, _),) = read_decided(run_folder(folder, measured.facts_batch_no, policy, LAST_DAY), "2GB")
             is_equal = all(
@@ -108,7 +113,8 @@ def compare(warehouse: Database, policies: dict[str, Policy], folder: Path) -> i
                 for part in ("decisions", "components", "tasks")
             )
             wrong += not is_equal
-            print(f"{policy.id}: {len(found.decisions)} decisions {'equal' if is_equal else 'DIFFERENT'}")
+            same = "equal" if is_equal else "DIFFERENT"
+            print(f"{warehouse.kind}: {policy.id}: {len(found.decisions)} decisions {same}", flush=True)
     return wrong
 
 
