@@ -693,13 +693,13 @@ def take_measures(
         before = None
         day.measure(table)
     elif is_due:
-        day.replay(f"replayed_{short}", before, at_most=1)
+        day.replay(f"replayed_{short}", before, 1)
         day.measure(table)
         fault = day.compare(table, f"replayed_{short}", before)
         if fault:
             log.error("%s", fault)  # told even where the task ends before it can fail
         before = None
-    elif not day.replay(table, before):
+    elif not day.replay(table, before, MOST_AGAIN):
         before = None
         day.measure(table)
     rows = int(run(connection, "warehouse/count_work_rows.sql", table=table).scalar_one())
@@ -749,10 +749,10 @@ class _Day:
         with joined_by_hash(self.connection):
             self._make(table, self.taking.types, self.taking.full.replace(MEMBERS, self.members))
 
-    def replay(self, table: str, before: Row[Any], at_most: float | None = None) -> bool:
+    def replay(self, table: str, before: Row[Any], at_most: float) -> bool:
         """Measure the accounts again that a change touched, let the others take their kept row; return whether it paid.
 
-        Nothing is done where more than a share of `at_most` (None: `MOST_AGAIN`) would be measured again.
+        Nothing is done where more than a share of `at_most` would be measured again.
         """
         replay = self.taking.replay
         if replay is None:
@@ -768,14 +768,13 @@ class _Day:
         )
         made = [moved]
         customers = self._count(self.members)
-        share = MOST_AGAIN if at_most is None else at_most
         is_cheaper, kept = True, self.taking.kept.replace(MEMBERS, self.members).replace(KEPT, before.table_name)
         for number, part in enumerate(replay.parts):
             affected, again = f"affected_{number}_{self.short}", f"again_{number}_{self.short}"
             made += [affected, again]
             self._note_affected(affected, moved, part, before)
             touched = self._count(affected)
-            is_cheaper = is_cheaper and touched <= share * customers
+            is_cheaper = is_cheaper and touched <= at_most * customers
             log.info(
                 "measures of %s as of %s, going on from %s: %s of %s customers are at accounts that a change touched",
                 " and ".join(part.tables), self.parameters["as_of"], before.as_of, touched, customers,

@@ -21,7 +21,7 @@ TIERS = {
     "pyramid": ["platinum", "gold", "iron", "lead"],
     "rfm_555": ["A", "B", "C", "D"],
 }
-# The indicators of every policy, best known by the column of their level.
+# The indicators of every policy, and for each the column that holds its level, if it has one.
 INDICATORS: dict[str, dict[str, str | None]] = {
     "collection_classes": dict.fromkeys(
         ["net_sales", "gross_sales", "largest_order", "average_order", "is_key", "collection_rate"]
